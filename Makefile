@@ -1,0 +1,35 @@
+# Two commands do everything on a machine that has only Python 3.11+ and make: `make demo` and `make test`.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+PY := $(VENV)/bin/python
+PORT ?= 8000
+
+.PHONY: demo serve test clean
+
+demo: $(VENV)/.demo
+	@$(PY) manage.py migrate --verbosity 0
+	@$(PY) manage.py load_academy
+	@DAILYCAST_LLM_PROVIDERS=template DAILYCAST_TTS_PROVIDERS=pico \
+		$(PY) manage.py generate_test_podcast --language en --user alex
+	@echo
+	@echo "Next: make serve, then open http://127.0.0.1:$(PORT)/ as alex, or /admin/ as admin (password above)."
+
+serve: $(VENV)/.demo
+	@$(PY) manage.py runserver 127.0.0.1:$(PORT)
+
+test: $(VENV)/.test
+	$(PY) -m pytest -q
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: requirements.txt | $(VENV)/bin/python
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.test: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.demo

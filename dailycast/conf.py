@@ -1,0 +1,122 @@
+"""Every setting: name, type, default, on one screen.
+
+Read live from Django's settings, so `override_settings` works; None or an empty text there counts as not given.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, get_type_hints
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+Names = tuple[str, ...]
+Pairs = dict[str, str]
+
+
+class Conf:
+    DAILYCAST_LLM_PROVIDERS: Names = ("openai", "gemini", "template")  # tried in this order
+    DAILYCAST_TTS_PROVIDERS: Names = ("polly",)  # "polly,pico": the built-in voice speaks without AWS keys
+
+    OPENAI_API_KEY: str = ""
+    OPENAI_BASE_URL: str = ""  # any OpenAI-compatible server; with it no key is needed
+    DAILYCAST_OPENAI_MODEL: str = "gpt-6-luna"
+
+    GEMINI_API_KEY: str = ""
+    GEMINI_BASE_URL: str = ""
+    DAILYCAST_GEMINI_MODEL: str = "gemini-3.5-flash-lite"
+
+    AWS_ACCESS_KEY_ID: str = ""  # leave both empty to skip audio and save its costs
+    AWS_SECRET_ACCESS_KEY: str = ""
+    AWS_SESSION_TOKEN: str = ""  # only for temporary keys
+    AWS_REGION: str = "us-east-1"
+    AWS_ENDPOINT_URL_POLLY: str = ""  # boto3's own name: it reads the environment too
+    DAILYCAST_AWS_DEFAULT_CREDENTIALS: bool = False  # True: boto3's own look-up (roles, shared files)
+    DAILYCAST_POLLY_ENGINE: str = "neural"  # generative, long-form, neural, standard
+    DAILYCAST_VOICES: Pairs = {}  # language -> Polly voice, over the built-in table: "en=Matthew,ja=Takumi"
+
+    DAILYCAST_DEFAULT_LANGUAGE: str = "en"
+    DAILYCAST_MINUTES: float = 4.0  # the length asked of a writer
+    DAILYCAST_LEARNER_CONTEXT: str = ""  # dotted path: (user) -> LearnerContext or dict
+    DAILYCAST_TEST_USER_ID: str = ""  # whom `generate_test_podcast` takes
+
+    DAILYCAST_LLM_TIMEOUT: float = 60.0  # wall-clock seconds a call
+    DAILYCAST_SPEECH_TIMEOUT: float = 30.0  # wall-clock seconds a clip
+    DAILYCAST_JOB_TIMEOUT: float = 900.0  # wall-clock seconds an episode
+
+    DAILYCAST_PRICES: Pairs = {}  # over money.PRICES: "openai/MODEL=in/out" or "polly/ENGINE=price", USD a million
+
+    def __getattribute__(self, name: str) -> Any:
+        if name not in KINDS:
+            return super().__getattribute__(name)
+        given = getattr(settings, name, None)
+        return getattr(type(self), name) if given in (None, "") else coerce(name, given)
+
+
+def boolean(value: object) -> bool:
+    if isinstance(value, str):
+        return {
+            "true": True,
+            "1": True,
+            "yes": True,
+            "on": True,
+            "false": False,
+            "0": False,
+            "no": False,
+            "off": False,
+        }[value.strip().lower()]
+    return bool(value)
+
+
+def text(value: object) -> str:
+    return str(value).strip()
+
+
+def names(value: str | Iterable[str]) -> Names:
+    """`"a, b"` or any iterable of names."""
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def pairs(value: str | Mapping[str, str]) -> Pairs:
+    """`"a=x,b=y"` or any mapping."""
+    if isinstance(value, Mapping):
+        return {str(key): str(item) for key, item in value.items()}
+    return {key.strip(): item.strip() for key, item in (part.split("=", 1) for part in names(value))}
+
+
+def positive(value: Any) -> float:
+    number = float(value)
+    if not 0 < number < float("inf"):
+        raise ValueError(number)
+    return number
+
+
+KINDS: dict[str, Any] = get_type_hints(Conf)
+PARSERS: dict[Any, tuple[Callable[[Any], Any], str]] = {
+    str: (text, "a text"),
+    bool: (boolean, "true or false"),
+    float: (positive, "a number above 0"),
+    Names: (names, "names with commas between them"),
+    Pairs: (pairs, "a dict, or key=value pairs with commas between them"),
+}
+
+
+def coerce(name: str, value: object) -> Any:
+    parser, wanted = PARSERS[KINDS[name]]
+    try:
+        return parser(value)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ImproperlyConfigured(f"{name} must be {wanted}, not {value!r}.") from error
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that `environ` gives, parsed; an empty value counts as not given.
+
+    For a settings module: `globals().update(from_environment(os.environ))`.
+
+    Raises ImproperlyConfigured naming the variable that cannot be read.
+    """
+    return {name: coerce(name, environ[name]) for name in KINDS if environ.get(name, "").strip()}
+
+
+conf = Conf()

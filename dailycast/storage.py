@@ -1,0 +1,84 @@
+"""The one room that knows of paths. All else asks Django's default storage, so that S3 works by STORAGES alone."""
+
+import os
+import re
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, default_storage
+
+FOLDER = "podcasts/"
+
+
+def episode_name(user_pk: object, seconds: int) -> str:
+    """`podcasts/podcast_<user>_<unix seconds>.mp3`."""
+    return f"{FOLDER}podcast_{re.sub(r'[^A-Za-z0-9-]', '-', str(user_pk))}_{seconds}.mp3"
+
+
+def replace(name: str, data: bytes) -> str:
+    """Store `data` under `name`, whole or not at all, over what stood there; returns the name that was used.
+
+    On a file system: a temporary name beside it, fsync, rename. Elsewhere: one put. Raises OSError from a disk.
+    """
+    path = local_path(name)
+    if path is None:
+        if default_storage.exists(name):  # a storage that never overwrites would choose another name
+            default_storage.delete(name)
+        return default_storage.save(name, ContentFile(data))
+    _make_folder(path.parent)
+    _write_whole(path, data)
+    return name
+
+
+def unwritable(name: str = FOLDER) -> str:
+    """Why nothing can be saved under `name`; empty when it can, or when only a put could tell. Writes nothing."""
+    path = local_path(name)
+    if path is None:
+        return ""
+    standing = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not standing.is_dir():
+        return f"{standing} is not a folder"
+    return "" if os.access(standing, os.W_OK | os.X_OK) else f"{standing} cannot be written by this user"
+
+
+def where(name: str) -> str:
+    """Where a person finds `name`: its path on this machine, else its URL."""
+    return str(local_path(name) or default_storage.url(name))
+
+
+def local_path(name: str) -> Path | None:
+    """Where `name` lies on this machine's disk; None when the storage is no file system."""
+    return Path(default_storage.path(name)) if isinstance(default_storage, FileSystemStorage) else None
+
+
+def _make_folder(folder: Path) -> None:
+    mode = getattr(default_storage, "directory_permissions_mode", None)
+    folder.mkdir(parents=True, exist_ok=True, **({} if mode is None else {"mode": mode}))
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        mode = getattr(default_storage, "file_permissions_mode", None)
+        if mode is not None:
+            temporary.chmod(mode)
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable, where folders can be opened (not on Windows)."""
+    with suppress(PermissionError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

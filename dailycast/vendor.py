@@ -1,0 +1,95 @@
+"""What every call to a vendor shares: the SDK or a clear error, a wall clock, one more try, many at once in order."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+from .errors import ProviderError, ProviderNotConfigured
+
+T = TypeVar("T")
+logger = logging.getLogger("dailycast")
+
+PAUSE_BEFORE_RETRY = 0.5  # seconds, where the vendor names none
+LONGEST_RETRY_AFTER = 5.0  # seconds; a vendor that asks for more is passed over
+
+
+class Outcome(Generic[T]):
+    """A call made in another thread; as a context it keeps the error for the thread that waits."""
+
+    answer: T
+    error: BaseException | None = None
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self.call = call
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        self.error = error
+        return True
+
+    def run(self, done: "queue.SimpleQueue[Outcome[T]]") -> None:
+        with self:
+            self.answer = self.call()
+        done.put(self)
+
+
+def require(module: str, extra: str) -> Any:
+    """Import a vendor's SDK. Raises ProviderNotConfigured saying what to install."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ProviderNotConfigured(
+            f"{module} is not installed: pip install 'dailycast[{extra}]' ({error})."
+        ) from error
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """`call()`, given up after `seconds` of wall clock, however slowly its bytes drip in. Raises what it raises."""
+    return in_order([call], 1, seconds)[0]
+
+
+def in_order(calls: Sequence[Callable[[], T]], parallel: int, seconds: float) -> list[T]:
+    """The answers of `calls` in their order, at most `parallel` at once, each given up after `seconds`.
+
+    The threads are daemons: one that hangs in a vendor's socket does not keep the interpreter from ending.
+    The first error stops what has not begun yet and is raised; a call out of time is a transient ProviderError.
+    """
+    waiting = [Outcome(call) for call in calls]
+    done: queue.SimpleQueue[Outcome[T]] = queue.SimpleQueue()
+    queued, running = iter(waiting), dict[Outcome[T], float]()
+    for _ in waiting:
+        for outcome in islice(queued, parallel - len(running)):
+            running[outcome] = time.monotonic() + seconds
+            threading.Thread(target=outcome.run, args=(done,), daemon=True, name="dailycast-call").start()
+        finished = _next(done, min(running.values()) - time.monotonic(), seconds)
+        if finished.error is not None:
+            raise finished.error
+        del running[finished]
+    return [outcome.answer for outcome in waiting]
+
+
+def twice(call: Callable[[], T], deadline: float) -> T:
+    """`call()`, and once more after a transient ProviderError if `deadline` (monotonic seconds) leaves the time."""
+    try:
+        return call()
+    except ProviderError as error:
+        wait = PAUSE_BEFORE_RETRY if error.retry_after is None else error.retry_after
+        if error.permanent or wait > LONGEST_RETRY_AFTER or time.monotonic() + wait >= deadline:
+            raise
+        logger.info("Dailycast: %s; trying once more in %.1f s", error, wait)
+        time.sleep(wait)
+        return call()
+
+
+def _next(done: "queue.SimpleQueue[Outcome[T]]", wait: float, seconds: float) -> "Outcome[T]":
+    try:
+        return done.get(timeout=max(wait, 0))
+    except queue.Empty:
+        raise ProviderError(f"no answer within {seconds:.1f} s", permanent=False) from None

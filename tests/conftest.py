@@ -1,0 +1,42 @@
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from tests.cloud import Cloud
+
+
+@pytest.fixture(autouse=True)
+def media(settings: Any, tmp_path: Path) -> Path:
+    """Each test's own MEDIA_ROOT."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    return tmp_path / "media"
+
+
+@pytest.fixture
+def alex(db: None) -> User:
+    return User.objects.create_user("alex", first_name="Alex", email="alex@example.com", password="pw")
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    with caplog.at_level(logging.INFO, logger="dailycast"):
+        yield caplog
+
+
+@pytest.fixture(scope="session")
+def clouds() -> Iterator[Cloud]:
+    with Cloud() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(clouds: Cloud, settings: Any) -> Cloud:
+    """The vendors on loopback, with every key set; `cloud.calls` is what they were asked, and billed."""
+    clouds.reset()
+    for name, value in clouds.environment.items():
+        setattr(settings, name, value)
+    return clouds

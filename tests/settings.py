@@ -1,0 +1,19 @@
+"""The demo project's settings, with every key empty and all media in a temporary directory."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from dailycast.conf import KINDS
+
+os.environ["DOTENV_PATH"] = os.devnull
+for name in KINDS:
+    os.environ.pop(name, None)
+
+from config.settings import *  # noqa: E402, F403
+
+MEDIA_ROOT = Path(tempfile.mkdtemp(prefix="dailycast-tests-"))
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+    # A real file: the in-memory database locks whole tables between threads and waits for nobody.
+    DATABASES["default"]["TEST"] = {"NAME": str(MEDIA_ROOT / "test.sqlite3")}  # noqa: F405

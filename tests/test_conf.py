@@ -1,0 +1,90 @@
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+from dailycast.conf import KINDS, conf, from_environment
+
+
+def test_defaults_are_those_of_the_plan() -> None:
+    assert {name: getattr(conf, name) for name in KINDS if name != "DAILYCAST_LEARNER_CONTEXT"} == {
+        "DAILYCAST_LLM_PROVIDERS": ("openai", "gemini", "template"),
+        "DAILYCAST_TTS_PROVIDERS": ("polly",),
+        "OPENAI_API_KEY": "",
+        "OPENAI_BASE_URL": "",
+        "DAILYCAST_OPENAI_MODEL": "gpt-6-luna",
+        "GEMINI_API_KEY": "",
+        "GEMINI_BASE_URL": "",
+        "DAILYCAST_GEMINI_MODEL": "gemini-3.5-flash-lite",
+        "AWS_ACCESS_KEY_ID": "",
+        "AWS_SECRET_ACCESS_KEY": "",
+        "AWS_SESSION_TOKEN": "",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_POLLY": "",
+        "DAILYCAST_AWS_DEFAULT_CREDENTIALS": False,
+        "DAILYCAST_POLLY_ENGINE": "neural",
+        "DAILYCAST_VOICES": {},
+        "DAILYCAST_DEFAULT_LANGUAGE": "en",
+        "DAILYCAST_MINUTES": 4.0,
+        "DAILYCAST_TEST_USER_ID": "",
+        "DAILYCAST_LLM_TIMEOUT": 60.0,
+        "DAILYCAST_SPEECH_TIMEOUT": 30.0,
+        "DAILYCAST_JOB_TIMEOUT": 900.0,
+        "DAILYCAST_PRICES": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "read"),
+    [
+        ("DAILYCAST_LLM_PROVIDERS", "openai, template,", ("openai", "template")),
+        ("DAILYCAST_LLM_PROVIDERS", ["gemini"], ("gemini",)),
+        ("DAILYCAST_VOICES", "en=Matthew, ja = Takumi", {"en": "Matthew", "ja": "Takumi"}),
+        ("DAILYCAST_VOICES", {"en": "Matthew"}, {"en": "Matthew"}),
+        ("DAILYCAST_MINUTES", "2.5", 2.5),
+        ("DAILYCAST_AWS_DEFAULT_CREDENTIALS", "Yes", True),
+        ("DAILYCAST_AWS_DEFAULT_CREDENTIALS", "off", False),
+        ("DAILYCAST_AWS_DEFAULT_CREDENTIALS", 1, True),
+        ("DAILYCAST_TEST_USER_ID", 7, "7"),
+        ("OPENAI_API_KEY", None, ""),
+        ("DAILYCAST_MINUTES", "", 4.0),
+        ("DAILYCAST_LLM_PROVIDERS", (), ()),
+        ("OPENAI_API_KEY", " key\n", "key"),
+    ],
+)
+def test_a_setting_is_read_live_whatever_its_form(name: str, given: object, read: object) -> None:
+    with override_settings(**{name: given}):
+        assert getattr(conf, name) == read
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "told"),
+    [
+        ("DAILYCAST_MINUTES", "four", "DAILYCAST_MINUTES must be a number above 0, not 'four'."),
+        ("DAILYCAST_MINUTES", "0", "DAILYCAST_MINUTES must be a number above 0, not '0'."),
+        ("DAILYCAST_MINUTES", "inf", "DAILYCAST_MINUTES must be a number above 0, not 'inf'."),
+        (
+            "DAILYCAST_AWS_DEFAULT_CREDENTIALS",
+            "maybe",
+            "DAILYCAST_AWS_DEFAULT_CREDENTIALS must be true or false, not 'maybe'.",
+        ),
+        (
+            "DAILYCAST_VOICES",
+            "Matthew",
+            "DAILYCAST_VOICES must be a dict, or key=value pairs with commas between them, not 'Matthew'.",
+        ),
+    ],
+)
+def test_a_setting_that_cannot_be_read_says_what_it_must_be(name: str, given: object, told: str) -> None:
+    with override_settings(**{name: given}), pytest.raises(ImproperlyConfigured) as caught:
+        getattr(conf, name)
+    assert str(caught.value) == told
+
+
+def test_the_environment_gives_only_what_is_filled_in() -> None:
+    environ = {"OPENAI_API_KEY": "k", "GEMINI_API_KEY": " ", "DAILYCAST_MINUTES": "3", "PATH": "/bin"}
+    assert from_environment(environ) == {"OPENAI_API_KEY": "k", "DAILYCAST_MINUTES": 3.0}
+
+
+def test_a_wrong_variable_is_named() -> None:
+    with pytest.raises(ImproperlyConfigured, match="DAILYCAST_JOB_TIMEOUT must be a number above 0, not 'soon'"):
+        from_environment({"DAILYCAST_JOB_TIMEOUT": "soon"})
