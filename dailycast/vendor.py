@@ -5,10 +5,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from importlib import import_module
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
+from .conf import conf
 from .errors import ProviderError, ProviderNotConfigured
 
 T = TypeVar("T")
@@ -16,6 +19,8 @@ logger = logging.getLogger("dailycast")
 
 PAUSE_BEFORE_RETRY = 0.5  # seconds, where the vendor names none
 LONGEST_RETRY_AFTER = 5.0  # seconds; a vendor that asks for more is passed over
+TRANSIENT = (408, 409, 429)  # and every 5xx
+LONGEST_QUOTE = 200  # characters of a vendor's text in a message of ours
 
 
 class Outcome(Generic[T]):
@@ -93,3 +98,35 @@ def _next(done: "queue.SimpleQueue[Outcome[T]]", wait: float, seconds: float) ->
         return done.get(timeout=max(wait, 0))
     except queue.Empty:
         raise ProviderError(f"no answer within {seconds:.1f} s", permanent=False) from None
+
+
+def brief(told: object) -> str:
+    """The start of a vendor's text in one line, ended like a sentence, without any key of ours."""
+    text = " ".join(told.split()) if isinstance(told, str) else ""
+    for secret in (
+        conf.OPENAI_API_KEY,
+        conf.GEMINI_API_KEY,
+        conf.AWS_ACCESS_KEY_ID,
+        conf.AWS_SECRET_ACCESS_KEY,
+        conf.AWS_SESSION_TOKEN,
+    ):
+        text = text.replace(secret, "***") if secret else text
+    text = text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE].rstrip() + "…"
+    return text if text.endswith((".", "…")) else (text or "no reason given") + "."
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds in a Retry-After header, a number or an HTTP date (RFC 9110, 10.2.3); None for anything else."""
+    try:
+        seconds = float(header or "nan")
+    except ValueError:
+        seconds = _seconds_until(str(header))
+    return seconds if 0 <= seconds < float("inf") else None
+
+
+def _seconds_until(date: str) -> float:
+    try:
+        when = parsedate_to_datetime(date)
+    except ValueError:
+        return float("nan")
+    return max((when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)

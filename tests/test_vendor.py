@@ -2,7 +2,9 @@ import subprocess
 import sys
 import threading
 import time
+from email.utils import formatdate
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -137,3 +139,46 @@ def test_no_second_try_past_the_deadline(waits: list[float]) -> None:
     with pytest.raises(ProviderError, match="busy"):
         vendor.twice(flaky, time.monotonic() + 2)
     assert flaky.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        ("0.25", 0.25),
+        ("0", 0.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Wed, 21 Oct 2015 07:28:00 -0000", 0.0),
+        ("soon", None),
+        ("-1", None),
+        ("nan", None),
+        ("inf", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_retry_after(header: str | None, seconds: float | None) -> None:
+    assert vendor.retry_after(header) == seconds
+
+
+def test_retry_after_as_a_date_counts_from_now() -> None:
+    assert 85 < (vendor.retry_after(formatdate(time.time() + 90, usegmt=True)) or 0) <= 90
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ("Too  long\nby far", "Too long by far."),
+        ("It ends.", "It ends."),
+        ("", "no reason given."),
+        (None, "no reason given."),
+        ("x" * 200, "x" * 200 + "."),
+        ("x" * 201, "x" * 200 + "…"),
+        ("sk-a AIza-g AKIA-a secret-a token-a", "*** *** *** *** ***."),
+    ],
+)
+def test_a_vendors_text_is_quoted_briefly_and_without_keys(settings: Any, told: object, text: str) -> None:
+    settings.OPENAI_API_KEY, settings.GEMINI_API_KEY = "sk-a", "AIza-g"
+    settings.AWS_ACCESS_KEY_ID, settings.AWS_SECRET_ACCESS_KEY = "AKIA-a", "secret-a"
+    settings.AWS_SESSION_TOKEN = "token-a"
+    assert vendor.brief(told) == text
