@@ -1,0 +1,82 @@
+"""What a writer is: a `Prompt` goes in, a `Completion` comes out, or a ProviderError says why not."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from ..errors import ProviderError
+from ..learner import LearnerContext
+from ..vendor import TRANSIENT, brief, retry_after
+
+TOKENS_A_SECOND = 40  # of speech: English takes 4, Japanese 7, and Hindi 39 where a tokenizer falls back to bytes
+FEWEST_TOKENS, MOST_TOKENS = 2_000, 16_000
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """`system` and `user` are what a model reads; the rest is the same request as data, for the built-in writer."""
+
+    system: str
+    user: str
+    context: LearnerContext
+    language: str  # BCP-47
+    minutes: float  # of speech, pauses included
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A whole answer. Tokens are as the vendor bills them, None where there are none to bill."""
+
+    text: str
+    provider: str
+    model: str
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class LLMProvider(ABC):
+    """One writer. `name` is what the database stores and what DAILYCAST_LLM_PROVIDERS lists."""
+
+    name: str
+
+    @abstractmethod
+    def missing(self) -> str:
+        """What to set or install before this provider can be used; empty when it is ready. Calls nobody."""
+
+    def problems(self) -> list[str]:
+        """What looks wrong in the settings of this provider, a sentence each, for `manage.py check`. Calls nobody."""
+        return []
+
+    def unbilled(self) -> bool:
+        """Whether nobody bills for its calls: it is built in, or a server of the owner's own."""
+        return False
+
+    @abstractmethod
+    def complete(self, prompt: Prompt, timeout: float) -> Completion:
+        """Write the script that `prompt` asks for, within `timeout` seconds a read.
+
+        Raises ProviderError for every failure, a cut, refused or empty answer included; never retries by itself.
+        """
+
+
+def token_limit(minutes: float) -> int:
+    """The most tokens that a script of `minutes` may take: more than a normal one needs in any language."""
+    return round(min(max(minutes * 60 * TOKENS_A_SECOND, FEWEST_TOKENS), MOST_TOKENS))
+
+
+def sendable(key: str) -> bool:
+    """Whether `key` can stand in an HTTP header; a mis-pasted one would fail inside the SDK, its text in the error."""
+    return key.isascii() and key.isprintable()
+
+
+def http_error(vendor: str, status: int, told: object, wait: str | None) -> ProviderError:
+    """The error for an HTTP `status` of `vendor`; `told` is its own text, `wait` its Retry-After header."""
+    reason = {
+        401: f"refused the key ({status}): check {vendor.upper()}_API_KEY.",
+        403: f"refused the key ({status}): check {vendor.upper()}_API_KEY and what it may be used for.",
+        404: f"does not know the model or the address ({status}): check DAILYCAST_{vendor.upper()}_MODEL.",
+        429: f"takes no more calls for now ({status}): try again later or raise the account's rate limit.",
+    }.get(status)
+    permanent = status < 500 and status not in TRANSIENT
+    if reason is None and permanent:
+        reason = f"rejected the request ({status}): {brief(told)} Check DAILYCAST_{vendor.upper()}_MODEL."
+    return ProviderError(f"{vendor} {reason or f'failed ({status}): try again later.'}", permanent, retry_after(wait))

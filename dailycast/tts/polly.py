@@ -1,0 +1,233 @@
+"""Amazon Polly: one SynthesizeSpeech call a clip, plain text in, MP3 out."""
+
+import math
+import os
+import threading
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import Any
+
+from ..conf import conf
+from ..errors import ProviderError, ProviderNotConfigured
+from ..languages import base
+from ..vendor import TRANSIENT, brief, require, retry_after
+from .base import Clip, TTSProvider, whole
+
+MOST_CHARACTERS = 2_800  # Polly takes 3,000 a call
+PARALLEL = 8  # Polly's limit is 8 calls a second, 18 neural ones at once
+CONNECT_TIMEOUT, READ_TIMEOUT = 5, 30  # seconds, at most
+SAMPLE_RATES = {"standard": "22050"}  # Hz, else 24,000: each engine's own
+
+STEPS = {  # the engine asked for -> those that may speak, in the order they are tried
+    "generative": ("generative", "neural", "standard"),
+    "long-form": ("long-form", "neural", "standard"),
+    "neural": ("neural", "standard"),
+    "standard": ("standard",),
+}
+KNOWN_ENGINES = f"set DAILYCAST_POLLY_ENGINE to one of {', '.join(STEPS)}"
+LISTED = ("neural", "standard")  # the engines that VOICES knows of; Polly itself is asked about the others
+
+
+@dataclass(frozen=True)
+class Voice:
+    """`engines` are those of LISTED that it has; `language_code` is sent where its own default is another language."""
+
+    language: str  # BCP-47
+    engines: tuple[str, ...] = LISTED
+    language_code: str = ""
+
+
+NEURAL, STANDARD = ("neural",), ("standard",)
+# From Polly's DescribeVoices. The first voice of a language is the one for the language without a region.
+VOICES = {
+    "Joanna": Voice("en-US"),
+    "Matthew": Voice("en-US"),
+    "Ruth": Voice("en-US", NEURAL),
+    "Stephen": Voice("en-US", NEURAL),
+    "Amy": Voice("en-GB"),
+    "Lucia": Voice("es-ES"),
+    "Mia": Voice("es-MX"),
+    "Lupe": Voice("es-US"),
+    "Lea": Voice("fr-FR"),
+    "Remi": Voice("fr-FR", NEURAL),
+    "Vicki": Voice("de-DE"),
+    "Daniel": Voice("de-DE", NEURAL),
+    "Bianca": Voice("it-IT"),
+    "Camila": Voice("pt-BR"),
+    "Ines": Voice("pt-PT"),
+    "Kazuha": Voice("ja-JP", NEURAL),
+    "Tomoko": Voice("ja-JP", NEURAL),
+    "Takumi": Voice("ja-JP", NEURAL),
+    "Mizuki": Voice("ja-JP", STANDARD),
+    "Seoyeon": Voice("ko-KR"),
+    "Zhiyu": Voice("zh-CN"),  # Polly's cmn-CN
+    "Kajal": Voice("hi-IN", NEURAL, "hi-IN"),  # speaks Indian English too
+    "Laura": Voice("nl-NL", NEURAL),
+    "Ola": Voice("pl-PL", NEURAL),
+    "Elin": Voice("sv-SE", NEURAL),
+    "Burcu": Voice("tr-TR", NEURAL),
+    "Hala": Voice("ar-AE", NEURAL),
+    "Zeina": Voice("ar-001", STANDARD),  # Polly's arb
+    "Tatyana": Voice("ru-RU", STANDARD),
+}
+
+KEYS = "AWS refused the keys ({}): check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and this server's clock."
+EXPIRED = "The temporary AWS keys have expired ({}): renew them and AWS_SESSION_TOKEN."
+REFUSALS = {
+    "UnrecognizedClientException": KEYS,
+    "InvalidSignatureException": KEYS,
+    "IncompleteSignatureException": KEYS,
+    "MissingAuthenticationTokenException": KEYS,
+    "ExpiredTokenException": EXPIRED,
+    "AccessDeniedException": "AWS does not let these keys speak ({}): allow them polly:SynthesizeSpeech in IAM.",
+    "TextLengthExceededException": "The text is too long for one call ({}): split the clip.",
+}
+A_SECOND = 1.0  # Polly's limits are so many calls a second
+THROTTLED = ("ThrottlingException", "TooManyRequestsException")  # which come as HTTP 400
+
+
+class NoEngineError(ProviderError):
+    """Polly has not this voice with this engine, here or at all."""
+
+
+class Provider(TTSProvider):
+    name = "polly"
+    parallel = PARALLEL
+
+    def missing(self) -> str:
+        absent = [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if not getattr(conf, name)]
+        if len(absent) == 1 or (absent and not conf.DAILYCAST_AWS_DEFAULT_CREDENTIALS):
+            return f"set {' and '.join(absent)}"
+        if conf.DAILYCAST_POLLY_ENGINE not in STEPS:
+            return KNOWN_ENGINES
+        return "" if find_spec("boto3") else "pip install 'dailycast[polly]'"
+
+    def problems(self) -> list[str]:
+        found = [
+            f"DAILYCAST_VOICES: {language}={voice} is not among the known Polly voices: {', '.join(VOICES)}."
+            for language, voice in conf.DAILYCAST_VOICES.items()
+            if voice not in VOICES
+        ]
+        if conf.DAILYCAST_POLLY_ENGINE not in STEPS:
+            found.append(f"{conf.DAILYCAST_POLLY_ENGINE} is no engine of Polly: {KNOWN_ENGINES}.")
+        return found
+
+    def speaks(self, language: str) -> bool:
+        return voice_for(language) is not None
+
+    def speak(self, text: str, language: str, timeout: float) -> Clip:
+        if len(text) > MOST_CHARACTERS:
+            message = f"The clip has {len(text):,} characters and Polly takes {MOST_CHARACTERS:,}: split it."
+            raise ProviderError(message, permanent=True)
+        voice = voice_for(language)
+        engine = next(iter(engines_for(voice)), None) if voice else None
+        if voice is None or engine is None:
+            message = f"Polly has no voice for {language} with {conf.DAILYCAST_POLLY_ENGINE} in {conf.AWS_REGION}"
+            raise ProviderNotConfigured(f"{message}: change DAILYCAST_POLLY_ENGINE or DAILYCAST_VOICES.")
+        try:
+            mp3, characters = _synthesize(text, voice, engine, timeout)
+        except NoEngineError:
+            _refused.add((conf.AWS_REGION, voice, engine))
+            return self.speak(text, language, timeout)
+        whole(mp3, text)
+        return Clip(mp3, characters, voice, engine)
+
+
+def voice_for(language: str) -> str | None:
+    """The Polly voice for a BCP-47 `language`: DAILYCAST_VOICES under its longest tag, else the table's."""
+    chosen = {tag.replace("_", "-").lower(): voice for tag, voice in conf.DAILYCAST_VOICES.items()}
+    tag = language.lower()
+    while tag:
+        if tag in chosen:
+            return chosen[tag]
+        tag = tag.rpartition("-")[0]
+    same = [name for name, voice in VOICES.items() if base(voice.language) == base(language) and engines_for(name)]
+    return min(same, key=lambda name: VOICES[name].language != language, default=None)
+
+
+def engines_for(voice: str) -> list[str]:
+    """The engines to try for `voice`, in order: DAILYCAST_POLLY_ENGINE and cheaper ones, less those it lacks."""
+    has = VOICES[voice].engines if voice in VOICES else LISTED
+    steps = STEPS.get(conf.DAILYCAST_POLLY_ENGINE, ())
+    return [
+        engine
+        for engine in steps
+        if (engine in has or engine not in LISTED) and (conf.AWS_REGION, voice, engine) not in _refused
+    ]
+
+
+_refused: set[tuple[str, str, str]] = set()  # region, voice, engine: so Polly said, and will say to every other clip
+_lock = threading.Lock()  # else the first eight clips would each make a client
+
+
+def _synthesize(text: str, voice: str, engine: str, timeout: float) -> tuple[bytes, int]:
+    """The MP3 as Polly sent it, whole or not, and the characters that it bills."""
+    errors = require("botocore.exceptions", "polly")
+    try:
+        response: Any = _client(timeout).synthesize_speech(**_request(text, voice, engine))
+        with closing(response["AudioStream"]) as stream:
+            return stream.read(), response.get("RequestCharacters", len(text))
+    except errors.ClientError as error:
+        raise _refusal(error, voice) from error
+    except (errors.ConnectionError, errors.HTTPClientError, errors.IncompleteReadError) as error:
+        message = f"Polly gave no whole answer within {timeout:g} s: check the network and AWS_REGION."
+        raise ProviderError(message, permanent=False) from error
+    except (errors.BotoCoreError, ValueError) as error:  # no credentials found, a region or an endpoint that is none
+        message = (
+            f"Polly could not be called: {brief(str(error))} Check AWS_REGION, the keys and AWS_ENDPOINT_URL_POLLY."
+        )
+        raise ProviderError(message, permanent=True) from error
+
+
+def _request(text: str, voice: str, engine: str) -> dict[str, Any]:
+    request = {
+        "Text": text,
+        "TextType": "text",
+        "VoiceId": voice,
+        "Engine": engine,
+        "OutputFormat": "mp3",
+        "SampleRate": SAMPLE_RATES.get(engine, "24000"),
+    }
+    code = VOICES[voice].language_code if voice in VOICES else ""
+    return {**request, "LanguageCode": code} if code else request
+
+
+def _client(timeout: float) -> Any:
+    keys = conf.AWS_ACCESS_KEY_ID, conf.AWS_SECRET_ACCESS_KEY, conf.AWS_SESSION_TOKEN
+    endpoint = conf.AWS_ENDPOINT_URL_POLLY or None
+    with _lock:
+        return _new_client(keys, conf.AWS_REGION, endpoint, math.ceil(min(timeout, READ_TIMEOUT)), os.getpid())
+
+
+@lru_cache(maxsize=4)
+def _new_client(keys: tuple[str, str, str], region: str, endpoint: str | None, timeout: int, pid: int) -> Any:
+    """One for the process, and a new one after a fork or a change of settings. Without keys, boto3 finds its own."""
+    key, secret, token = (value or None for value in keys)
+    session = require("boto3.session", "polly").Session(key, secret, token, region)
+    config = require("botocore.config", "polly").Config(
+        retries={"mode": "standard", "total_max_attempts": 1},
+        connect_timeout=min(timeout, CONNECT_TIMEOUT),
+        read_timeout=timeout,
+        max_pool_connections=PARALLEL,
+    )
+    return session.client("polly", endpoint_url=endpoint, config=config)
+
+
+def _refusal(error: Any, voice: str) -> ProviderError:
+    told, answer = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+    code, message, status = told.get("Code", ""), told.get("Message", ""), answer.get("HTTPStatusCode", 0)
+    if code == "EngineNotSupportedException" or (code == "ValidationException" and "engine" in message.lower()):
+        return NoEngineError(message, permanent=True)
+    wait = retry_after(answer.get("HTTPHeaders", {}).get("retry-after"))
+    if code in THROTTLED or status in TRANSIENT:
+        wait = A_SECOND if wait is None else wait
+        return ProviderError(f"Polly takes no more calls for now ({code}): try again later.", False, wait)
+    if status >= 500:
+        return ProviderError(f"Polly failed ({code}): try again later.", False, wait)
+    if code in REFUSALS:
+        return ProviderError(REFUSALS[code].format(code), permanent=True)
+    return ProviderError(
+        f"Polly rejected the voice {voice} or its text ({code}): {brief(message)} Check DAILYCAST_VOICES.", True
+    )

@@ -1,0 +1,123 @@
+from typing import Any
+
+import pytest
+
+from dailycast import registry
+from dailycast.errors import ProviderError, ProviderNotConfigured
+from dailycast.llm.base import Completion, LLMProvider, Prompt
+from dailycast.tts.base import Clip, TTSProvider
+
+
+class Claude(LLMProvider):
+    """A host's own writer, by a dotted path."""
+
+    name = "claude"
+    needs = ""
+
+    def missing(self) -> str:
+        return self.needs
+
+    def complete(self, prompt: Prompt, timeout: float) -> Completion:
+        return Completion("# Hello", "claude", "opus")
+
+
+class Parrot(TTSProvider):
+    name = "parrot"
+
+    def missing(self) -> str:
+        return "feed it"
+
+    def speaks(self, language: str) -> bool:
+        return True
+
+    def speak(self, text: str, language: str, timeout: float) -> Clip:
+        return Clip(b"", 0, "Polly")
+
+
+CLAUDE, PARROT = "tests.test_registry.Claude", "tests.test_registry.Parrot"
+
+
+@pytest.mark.parametrize("name", ["openai", "gemini", "template"])
+def test_a_writers_name_names_its_file(name: str) -> None:
+    provider = registry.llm_provider(name)
+    assert (provider.name, type(provider).__module__) == (name, f"dailycast.llm.{name}")
+
+
+@pytest.mark.parametrize("name", ["polly", "pico"])
+def test_a_voices_name_names_its_file(name: str) -> None:
+    provider = registry.tts_provider(name)
+    assert (provider.name, type(provider).__module__) == (name, f"dailycast.tts.{name}")
+
+
+def test_a_host_brings_its_own() -> None:
+    assert isinstance(registry.llm_provider(CLAUDE), Claude)
+    assert isinstance(registry.tts_provider(PARROT), Parrot)
+    assert registry.llm_provider(CLAUDE) is registry.llm_provider(CLAUDE)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("opnai", "DAILYCAST_LLM_PROVIDERS names an unknown provider, dailycast.llm.opnai.Provider"),
+        ("no.such.Writer", "DAILYCAST_LLM_PROVIDERS names an unknown provider, no.such.Writer"),
+        (PARROT, f"DAILYCAST_LLM_PROVIDERS: {PARROT} is not a subclass of dailycast.llm.base.LLMProvider"),
+    ],
+)
+def test_an_unknown_provider_is_named(name: str, told: str) -> None:
+    with pytest.raises(ProviderNotConfigured) as caught:
+        registry.llm_provider(name)
+    assert told in str(caught.value)
+
+
+def test_the_chain_keeps_its_order_and_tells_whom_it_skips(settings: Any, logged: pytest.LogCaptureFixture) -> None:
+    settings.DAILYCAST_LLM_PROVIDERS = [CLAUDE, "openai", "nobody", "template"]
+    assert [provider.name for provider in registry.llm_chain()] == ["claude", "template"]
+    told = [record.getMessage() for record in logged.records]
+    assert [line.split(":")[1] for line in told] == [" openai is skipped", " nobody is skipped"]
+    assert "OPENAI_API_KEY" in told[0]
+
+
+def test_what_is_missing_is_told_by_name(settings: Any) -> None:
+    settings.DAILYCAST_TTS_PROVIDERS = [PARROT]
+    assert registry.tts_missing() == f"{PARROT}: feed it"
+    assert registry.tts_chain() == []
+    assert registry.llm_missing().startswith("openai: set OPENAI_API_KEY")
+    assert "; gemini: set GEMINI_API_KEY" in registry.llm_missing()
+    assert "template" not in registry.llm_missing()
+
+
+def used(*outcomes: str | ProviderError) -> Any:
+    answers = dict(zip(("a", "b"), outcomes, strict=True))
+
+    def use(provider: LLMProvider) -> str:
+        answer = answers[provider.name]
+        if isinstance(answer, ProviderError):
+            raise answer
+        return answer
+
+    return use
+
+
+def two() -> list[LLMProvider]:
+    first, second = Claude(), Claude()
+    first.name, second.name = "a", "b"
+    return [first, second]
+
+
+def test_the_first_that_does_not_fail_is_used(logged: pytest.LogCaptureFixture) -> None:
+    assert registry.first(two(), used("one", "two")) == "one"
+    assert registry.first(two(), used(ProviderError("bad key", permanent=True), "two")) == "two"
+    assert [record.getMessage() for record in logged.records] == ["Dailycast: a failed: bad key"]
+
+
+@pytest.mark.parametrize(("first", "second", "both"), [(True, True, True), (True, False, False), (False, True, False)])
+def test_when_all_fail_each_failure_is_told(first: bool, second: bool, both: bool) -> None:
+    with pytest.raises(ProviderError, match="^a: one; b: two$") as caught:
+        registry.first(two(), used(ProviderError("one", first), ProviderError("two", second)))
+    assert caught.value.permanent is both
+
+
+def test_an_empty_chain_says_so() -> None:
+    none: list[LLMProvider] = []
+    with pytest.raises(ProviderError, match="^none is configured$"):
+        registry.first(none, used("one", "two"))
