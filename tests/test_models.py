@@ -1,0 +1,149 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, Permission, User
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
+
+from dailycast import storage
+from dailycast.models import DailyPodcast, Status
+
+
+@pytest.fixture
+def podcast(alex: User) -> DailyPodcast:
+    return DailyPodcast.objects.create(user=alex)
+
+
+def person(name: str, **flags: Any) -> User:
+    return User.objects.create_user(name, **flags)
+
+
+@pytest.mark.django_db
+def test_who_sees_which_episode(podcast: DailyPodcast, alex: User) -> None:
+    other = person("other")
+    DailyPodcast.objects.create(user=other)
+    may_view = Permission.objects.get(codename="view_dailypodcast")
+    staff, bare_staff, learner_with_permission = person("s", is_staff=True), person("b", is_staff=True), person("p")
+    staff.user_permissions.add(may_view)
+    learner_with_permission.user_permissions.add(may_view)
+    seen = {
+        str(who): DailyPodcast.objects.visible_to(who).count()
+        for who in (alex, other, staff, bare_staff, learner_with_permission, AnonymousUser())
+    }
+    assert seen == {"alex": 1, "other": 1, "s": 2, "b": 0, "p": 0, "AnonymousUser": 0}
+    assert DailyPodcast.objects.visible_to(alex).get() == podcast
+
+
+def test_an_inactive_learner_sees_nothing(podcast: DailyPodcast, alex: User) -> None:
+    alex.is_active = False
+    assert not DailyPodcast.objects.visible_to(alex).exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "file", "has"),
+    [
+        (Status.COMPLETED, "podcasts/a.mp3", True),
+        (Status.RUNNING, "podcasts/a.mp3", False),
+        (Status.COMPLETED, "", False),
+    ],
+)
+def test_audio_is_there_once_the_episode_is_completed(status: Status, file: str, has: bool) -> None:
+    assert DailyPodcast(status=status, audio_file=file).has_audio is has
+
+
+def test_only_the_named_fields_are_saved(podcast: DailyPodcast) -> None:
+    podcast.title = "not yet"
+    podcast.store(language="ja")
+    podcast.refresh_from_db()
+    assert (podcast.language, podcast.title) == ("ja", "")
+
+
+def test_a_row_is_called_by_its_title(podcast: DailyPodcast) -> None:
+    assert str(podcast) == f"#{podcast.pk}"
+    podcast.title = "Vienna"
+    assert str(podcast) == "Vienna"
+
+
+@pytest.fixture
+def at_1701920000(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1701920000.9)
+
+
+def test_the_file_is_named_by_learner_and_second(podcast: DailyPodcast, at_1701920000: None) -> None:
+    name = f"podcasts/podcast_{podcast.user_id}_1701920000.mp3"
+    assert podcast.name_audio() == name
+    assert DailyPodcast.objects.get().audio_file.name == name
+    assert podcast.audio_file.url == "/media/" + name
+
+
+def test_a_retry_keeps_the_name(podcast: DailyPodcast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1701920000.0)
+    first = podcast.name_audio()
+    monkeypatch.setattr("time.time", lambda: 1701930000.0)
+    assert podcast.name_audio() == first
+    assert DailyPodcast.objects.get().name_audio() == first
+
+
+def test_a_second_episode_in_the_same_second_gets_its_own_file(podcast: DailyPodcast, at_1701920000: None) -> None:
+    storage.replace(storage.episode_name(podcast.user_id, 1701920001), b"an older server's file")
+    others = [DailyPodcast.objects.create(user=podcast.user) for _ in range(2)]
+    assert [each.name_audio() for each in (podcast, *others)] == [
+        f"podcasts/podcast_{podcast.user_id}_170192000{second}.mp3" for second in (0, 2, 3)
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_episodes_at_once_get_eight_files(alex: User, at_1701920000: None) -> None:
+    podcasts = [DailyPodcast.objects.create(user=alex) for _ in range(8)]
+    gate = threading.Barrier(8)
+
+    def name(podcast: DailyPodcast) -> str:
+        gate.wait()
+        try:
+            return podcast.name_audio()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(name, podcasts))
+    assert len(set(names)) == 8
+
+
+def with_file(user: User, name: str = "podcasts/a.mp3") -> DailyPodcast:
+    default_storage.save(name, ContentFile(b"mp3"))
+    return DailyPodcast.objects.create(user=user, audio_file=name)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deleting_a_row_deletes_its_file(alex: User, media: Path) -> None:
+    with_file(alex).delete()
+    assert not (media / "podcasts/a.mp3").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_but_only_after_commit(alex: User, media: Path) -> None:
+    podcast = with_file(alex)
+    with transaction.atomic():
+        podcast.delete()
+        assert (media / "podcasts/a.mp3").exists()
+        transaction.set_rollback(True)
+    assert (media / "podcasts/a.mp3").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deleting_a_learner_deletes_the_files(alex: User, media: Path) -> None:
+    with_file(alex)
+    alex.delete()
+    assert not (media / "podcasts/a.mp3").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_that_is_gone_already_is_no_error(alex: User, media: Path) -> None:
+    podcast = with_file(alex)
+    (media / "podcasts/a.mp3").unlink()
+    podcast.delete()
+    assert not DailyPodcast.objects.exists()
