@@ -1,0 +1,297 @@
+"""The heart: the story from a user to an episode, read top-down.
+
+Three public functions, as every host knows them: `create_podcast_for_user`, `generate_podcast_script`,
+`synthesize_audio`. The doors (admin, commands, views) call `open_episode` and `produce`.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from functools import partial
+from typing import Any, TypeVar
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.utils import timezone
+
+from . import captions, money, mp3, prompts, registry, script, storage, vendor
+from .conf import conf
+from .errors import DailycastError, LearnerContextError, Mp3Error, ProviderError, ScriptError
+from .languages import get_language, normalise
+from .learner import LearnerContext, get_learner_context
+from .llm.base import Completion, LLMProvider, Prompt
+from .models import NO_AUDIO, DailyPodcast, Reason, Status
+from .tts.base import Clip, TTSProvider
+
+T = TypeVar("T")
+logger = logging.getLogger("dailycast")
+NOT_CONFIGURED = "Dailycast: AWS credentials not configured, skipping audio generation"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A written script and what it cost; `text` is in the grammar of `script`, ready to be saved."""
+
+    text: str
+    completion: Completion
+    cost: Decimal | None
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A spoken script: the MP3, its measured seconds, what the vendor billed; `chapters` and `cues` are JSON-ready."""
+
+    mp3: bytes
+    duration: float
+    chapters: list[dict[str, Any]]
+    cues: list[dict[str, Any]]
+    characters: int
+    provider: str
+    voice: str
+    cost: Decimal | None
+
+
+class NoVoiceError(DailycastError):
+    """There is nobody to speak: a normal outcome, not a failure. `reason` says which of the two kinds it is."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+# The three public functions
+
+
+def create_podcast_for_user(user: AbstractBaseUser, language: str | None = None) -> DailyPodcast:
+    """Write, speak and save an episode for `user` now; `language` is BCP-47, by default the learner's own.
+
+    Returns the row: `completed`, with or without audio, or `failed` when no script could be had (`error_message`
+    says why). Raises LanguageError for an unknown language before anything is paid.
+    """
+    return produce(open_episode(user, language))
+
+
+def generate_podcast_script(user: AbstractBaseUser, language: str | None = None) -> tuple[str, str]:
+    """The script text and the name of the provider that wrote it; saves nothing.
+
+    Raises ProviderError when every writer failed, LanguageError, LearnerContextError.
+    """
+    context = get_learner_context(user)
+    draft = write_script(context, choose_language(language, context), conf.DAILYCAST_MINUTES, _deadline())
+    return draft.text, draft.completion.provider
+
+
+def synthesize_audio(script_text: str, language: str | None = None) -> tuple[bytes, str]:
+    """The MP3 of `script_text` and the name of the provider that spoke it; `(b"", "none")` when there is no voice.
+
+    Raises ProviderError when every voice failed, ScriptError for a script that an editor has to mend, LanguageError.
+    """
+    try:
+        speech = make_speech(script_text, choose_language(language), _deadline())
+    except NoVoiceError:
+        return b"", NO_AUDIO
+    return speech.mp3, speech.provider
+
+
+# An episode
+
+
+def open_episode(user: AbstractBaseUser, language: str | None = None, **asked: Any) -> DailyPodcast:
+    """A new pending row for `user`; `asked` is what the door knows (source, requested_by, request_key)."""
+    language = normalise(language) if language else ""
+    return DailyPodcast.objects.create(user=user, language=language, **asked)  # type: ignore[misc]  # any user model
+
+
+def produce(podcast: DailyPodcast, minutes: float | None = None, audio: bool = True) -> DailyPodcast:
+    """Make what the row still lacks: the script, then the audio. A script that stands is never paid for again.
+
+    The job boundary: whatever goes wrong ends on the row, where its reader sees it, and the script stays.
+    """
+    if podcast.has_audio:
+        return podcast
+    podcast.store(status=Status.RUNNING, error_code="", error_message="")
+    deadline = _deadline()
+    try:
+        if not podcast.script_text:
+            _write(podcast, minutes or conf.DAILYCAST_MINUTES, deadline)
+        if not audio:
+            _without_audio(podcast, Reason.AUDIO_NOT_ASKED)
+        else:
+            _speak(podcast, deadline)
+    except Exception as error:  # noqa: BLE001  # the job boundary
+        _end_badly(podcast, error)
+    return podcast
+
+
+def _write(podcast: DailyPodcast, minutes: float, deadline: float) -> None:
+    context = get_learner_context(podcast.user)
+    language = choose_language(podcast.language, context)
+    podcast.store(language=language, context=context.as_dict())
+    draft = write_script(context, language, minutes, deadline)
+    podcast.store(
+        title=script.title(draft.text)[:200],
+        script_text=draft.text,
+        llm_provider=draft.completion.provider,
+        llm_model=draft.completion.model,
+        prompt_tokens=draft.completion.prompt_tokens,
+        completion_tokens=draft.completion.completion_tokens,
+        cost_usd=draft.cost,
+    )
+
+
+def _speak(podcast: DailyPodcast, deadline: float) -> None:
+    try:
+        speech = make_speech(podcast.script_text, podcast.language, deadline)
+    except NoVoiceError as none:
+        return _without_audio(podcast, none.reason, str(none))
+    podcast.store(cost_usd=money.add(podcast.cost_usd, speech.cost), tts_characters=speech.characters)
+    name = storage.replace(podcast.name_audio(), speech.mp3)
+    podcast.store(
+        audio_file=name,
+        audio_bytes=len(speech.mp3),
+        duration_seconds=speech.duration,
+        chapters=speech.chapters,
+        cues=speech.cues,
+        tts_provider=speech.provider,
+        tts_voice=speech.voice,
+        status=Status.COMPLETED,
+        completed_at=timezone.now(),
+    )
+    return None
+
+
+def _without_audio(podcast: DailyPodcast, reason: Reason, details: str = "") -> None:
+    podcast.store(
+        audio_file=None,
+        tts_provider=NO_AUDIO,
+        error_code=reason,
+        error_message=details,
+        status=Status.COMPLETED,
+        completed_at=timezone.now(),
+    )
+
+
+REASONS: dict[type[Exception], tuple[Reason, Reason]] = {  # before there is a script, and after
+    LearnerContextError: (Reason.LEARNER, Reason.INTERNAL),
+    ProviderError: (Reason.NO_SCRIPT, Reason.AUDIO_FAILED),
+    ScriptError: (Reason.NO_SCRIPT, Reason.AUDIO_FAILED),
+    OSError: (Reason.INTERNAL, Reason.NOT_SAVED),
+}
+
+
+def _end_badly(podcast: DailyPodcast, error: Exception) -> None:
+    known = next((pair for kind, pair in REASONS.items() if isinstance(error, kind)), None)
+    before, after = known or (Reason.INTERNAL, Reason.INTERNAL)
+    details = str(error) if known else type(error).__name__
+    logger.error("Dailycast: episode %s: %s", podcast.pk, details, exc_info=None if known else error)
+    if podcast.script_text:
+        return _without_audio(podcast, after, details)
+    return podcast.store(status=Status.FAILED, error_code=before, error_message=details)
+
+
+# The script
+
+
+def choose_language(language: str | None, context: LearnerContext | None = None) -> str:
+    """The language asked for, else the learner's own, else the default. Raises LanguageError for an unknown one."""
+    return normalise(language or (context and context.language) or conf.DAILYCAST_DEFAULT_LANGUAGE)
+
+
+def write_script(context: LearnerContext, language: str, minutes: float, deadline: float) -> Draft:
+    """Ask the writers in their order for a script. Raises ProviderError when each of them failed."""
+    prompt = prompts.build(context, language, minutes)
+    return registry.first(registry.llm_chain(), partial(_draft, prompt=prompt, deadline=deadline))
+
+
+def _draft(provider: LLMProvider, prompt: Prompt, deadline: float) -> Draft:
+    completion = _limited(partial(provider.complete, prompt), conf.DAILYCAST_LLM_TIMEOUT, deadline)
+    text = script.from_completion(completion.text)
+    if not script.parse(text, prompt.language).clips:
+        raise ProviderError("the answer has nothing in it to speak", permanent=True)
+    key = f"{completion.provider}/{completion.model}"
+    units = completion.prompt_tokens, completion.completion_tokens
+    return Draft(text, completion, money.cost(key, *units, unbilled=provider.unbilled()))
+
+
+# The speech
+
+
+def make_speech(script_text: str, language: str, deadline: float) -> Speech:
+    """Speak a whole script. Raises NoVoiceError when nobody can, ProviderError when each voice failed, ScriptError."""
+    parsed = script.parse(script_text, language)
+    if not parsed.clips:
+        raise ScriptError("The script has nothing in it to speak.")
+    return registry.first(_voices(language), partial(_speech, parsed=parsed, language=language, deadline=deadline))
+
+
+def _voices(language: str) -> list[TTSProvider]:
+    configured = registry.tts_chain()
+    if not configured:
+        logger.warning(NOT_CONFIGURED)
+        raise NoVoiceError(Reason.AUDIO_NOT_CONFIGURED, registry.tts_missing())
+    voices = [provider for provider in configured if provider.speaks(language)]
+    if not voices:
+        names = ", ".join(provider.name for provider in configured)
+        message = f"{names}: no voice for {get_language(language).name} ({language})"
+        logger.warning("Dailycast: %s, skipping audio generation", message)
+        raise NoVoiceError(Reason.NO_VOICE, message)
+    return voices
+
+
+def _speech(provider: TTSProvider, parsed: script.Script, language: str, deadline: float) -> Speech:
+    texts = list(dict.fromkeys(parsed.clips))  # a text that repeats is bought once
+    calls = [partial(_clip, provider, text, language, deadline) for text in texts]
+    clips = vendor.in_order(calls, provider.parallel, _left(deadline))
+    joined = _joined(parsed, dict(zip(texts, clips, strict=True)))
+    voices = dict.fromkeys(f"{clip.voice} {clip.engine}".strip() for clip in clips)
+    costs = [
+        money.cost(f"{provider.name}/{clip.engine}", clip.characters, unbilled=provider.unbilled()) for clip in clips
+    ]
+    return Speech(
+        mp3=joined.mp3,
+        duration=joined.duration,
+        chapters=[asdict(mark) for mark in captions.chapters(parsed, joined.parts)],
+        cues=[asdict(cue) for cue in captions.cues(parsed, joined.parts, language)],
+        characters=sum(clip.characters for clip in clips),
+        provider=provider.name,
+        voice=", ".join(voices),
+        cost=money.add(*costs),
+    )
+
+
+def _clip(provider: TTSProvider, text: str, language: str, deadline: float) -> Clip:
+    return _limited(partial(provider.speak, text, language), conf.DAILYCAST_SPEECH_TIMEOUT, deadline)
+
+
+def _joined(parsed: script.Script, spoken: dict[str, Clip]) -> mp3.Joined:
+    pieces = [piece for chapter in parsed.chapters for piece in chapter.pieces]
+    try:
+        return mp3.join([piece.seconds if isinstance(piece, script.Pause) else spoken[piece].mp3 for piece in pieces])
+    except Mp3Error as error:
+        raise ProviderError(f"the clips cannot be joined: {error}", permanent=True) from error
+
+
+# The clock
+
+
+def _deadline() -> float:
+    return time.monotonic() + conf.DAILYCAST_JOB_TIMEOUT
+
+
+def _left(deadline: float) -> float:
+    """Seconds until `deadline`. Raises ProviderError when there are none."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise ProviderError(f"the episode took longer than {conf.DAILYCAST_JOB_TIMEOUT:g} s", permanent=True)
+    return left
+
+
+def _limited(call: Callable[[float], T], seconds: float, deadline: float) -> T:
+    """`call(timeout)` within `seconds` of wall clock, tried once more after a transient error."""
+
+    def once() -> T:
+        limit = min(seconds, _left(deadline))
+        return vendor.within(limit, partial(call, limit))
+
+    return vendor.twice(once, deadline)

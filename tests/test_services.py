@@ -1,0 +1,470 @@
+import logging
+import threading
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from dailycast import mp3, services, storage
+from dailycast.errors import LanguageError, LearnerContextError, Mp3Error, ProviderError, ScriptError
+from dailycast.models import DailyPodcast, Reason
+from tests.cloud import Cloud, Fault
+
+SCRIPT = """\
+# Vienna, and one question
+## Welcome
+Good morning, Alex. Yesterday you read about the Congress of Vienna.
+## Practice
+Who led the Austrian side?
+[pause 4s]
+It was Metternich.
+"""
+AWS = "Dailycast: AWS credentials not configured, skipping audio generation"
+SPOKEN = [
+    "Good morning, Alex. Yesterday you read about the Congress of Vienna.",
+    "Who led the Austrian side?",
+    "It was Metternich.",
+]
+records: dict[str, Any] = {"goal": "Pass the exam", "language": "en"}
+
+
+def learner(user: User) -> dict[str, Any]:
+    return records
+
+
+@pytest.fixture(autouse=True)
+def host(settings: Any) -> None:
+    settings.DAILYCAST_LEARNER_CONTEXT = "tests.test_services.learner"
+
+
+def spoken(cloud: Cloud) -> list[str]:
+    return [call.text for call in cloud.calls if call.vendor == "polly"]
+
+
+def writers(cloud: Cloud) -> list[str]:
+    return [call.vendor for call in cloud.calls if call.vendor != "polly"]
+
+
+def warnings(logged: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in logged.records if record.levelno >= logging.WARNING]
+
+
+# The story
+
+
+def test_a_learner_gets_an_episode(cloud: Cloud, alex: User, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1701920000.0)
+    cloud.script = SCRIPT
+    podcast = services.create_podcast_for_user(alex, "en")
+    row = DailyPodcast.objects.get()
+    assert podcast == row
+    assert (row.user, row.language, row.status, row.error_code) == (alex, "en", "completed", "")
+    assert (row.title, row.script_text) == ("Vienna, and one question", SCRIPT.strip())
+    assert row.audio_file.name == f"podcasts/podcast_{alex.pk}_1701920000.mp3"
+    data = (media / row.audio_file.name).read_bytes()
+    assert row.audio_bytes == len(data)
+    assert row.duration_seconds == pytest.approx(mp3.duration(data), abs=0.001)
+    assert (row.llm_provider, row.llm_model, row.tts_provider) == ("openai", "gpt-6-luna", "polly")
+    assert "Joanna" in row.tts_voice
+    assert row.context == {"first_name": "Alex", "goal": "Pass the exam", "language": "en"}
+    assert row.completed_at is not None
+
+
+def test_the_row_counts_what_the_vendors_bill(cloud: Cloud, alex: User) -> None:
+    cloud.script = SCRIPT
+    row = services.create_podcast_for_user(alex, "en")
+    assert row.tts_characters == cloud.billed("polly") == sum(map(len, SPOKEN))
+    assert (row.prompt_tokens or 0) + (row.completion_tokens or 0) == cloud.billed("openai") > 0
+    tokens = Decimal(row.prompt_tokens or 0) * Decimal("0.10") + Decimal(row.completion_tokens or 0) * Decimal("0.50")
+    assert row.cost_usd == (tokens + 16 * Decimal(row.tts_characters or 0)) / 1_000_000
+
+
+def test_chapters_and_cues_follow_the_measured_speech(cloud: Cloud, alex: User) -> None:
+    cloud.script = SCRIPT
+    row = services.create_podcast_for_user(alex, "en")
+    assert [cue["text"] for cue in row.cues] == [
+        "Good morning, Alex.",
+        "Yesterday you read about the Congress of Vienna.",
+        *SPOKEN[1:],
+    ]
+    assert [chapter["title"] for chapter in row.chapters] == ["Welcome", "Practice"]
+    pause = row.cues[3]["start"] - row.cues[2]["end"]
+    assert pause == pytest.approx(4, abs=0.03)
+    assert row.cues[-1]["end"] == pytest.approx(row.duration_seconds, abs=0.002)
+    assert row.chapters[1]["start"] == row.cues[2]["start"]
+
+
+def test_neither_address_nor_id_nor_name_of_account_reaches_a_vendor(
+    cloud: Cloud, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(records, "goal", "Write to kim@school.example")
+    user = User.objects.create_user(
+        "kim_account_77", pk=987654321, first_name="kim@school.example", email="kim@school.example"
+    )
+    services.create_podcast_for_user(user, "en")
+    told = " ".join(f"{call.text} {call.body}" for call in cloud.calls)
+    assert "Write to" in told
+    for private in ("school.example", "987654321", "kim_account_77"):
+        assert private not in told
+
+
+def test_without_a_language_it_is_the_learners_own_then_the_default(
+    cloud: Cloud, alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(records, "language", "fr_ca")
+    assert services.create_podcast_for_user(alex).language == "fr-CA"
+    monkeypatch.setitem(records, "language", "")
+    settings.DAILYCAST_DEFAULT_LANGUAGE = "de"
+    assert services.create_podcast_for_user(alex).language == "de"
+    assert services.create_podcast_for_user(alex, "EN_gb").language == "en-GB"
+
+
+def test_an_unknown_language_is_refused_before_anything_is_paid(cloud: Cloud, alex: User) -> None:
+    with pytest.raises(LanguageError, match="Unknown language 'klingon'"):
+        services.create_podcast_for_user(alex, "klingon")
+    assert (DailyPodcast.objects.count(), cloud.calls) == (0, [])
+
+
+# The chain of writers
+
+
+@pytest.mark.parametrize(
+    ("down", "writer", "asked"),
+    [
+        ([], "openai", ["openai"]),
+        (["openai"], "gemini", ["openai", "openai", "gemini"]),
+        (["openai", "gemini"], "template", ["openai", "openai", "gemini", "gemini"]),
+    ],
+)
+def test_a_writer_that_is_down_is_asked_twice_then_the_next(
+    cloud: Cloud, alex: User, down: list[str], writer: str, asked: list[str], no_waiting: None
+) -> None:
+    for vendor in down:
+        cloud.fail(vendor, Fault.UNAVAILABLE, times=None)
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.llm_provider, row.status, row.tts_provider, writers(cloud)) == (writer, "completed", "polly", asked)
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dailycast.vendor.PAUSE_BEFORE_RETRY", 0)
+
+
+@pytest.mark.parametrize("fault", [Fault.BAD_KEY, Fault.QUOTA, Fault.REFUSAL, Fault.FILTER, Fault.LENGTH])
+def test_what_fails_for_good_is_asked_once(cloud: Cloud, alex: User, fault: Fault) -> None:
+    cloud.fail("openai", fault, times=None)
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.llm_provider, writers(cloud)) == ("gemini", ["openai", "gemini"])
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.EMPTY, Fault.NO_CHOICES, Fault.BAD_JSON, Fault.HTML, Fault.CUT_LENGTH, Fault.RESET]
+)
+def test_a_fault_that_passes_costs_one_more_try(cloud: Cloud, alex: User, fault: Fault, no_waiting: None) -> None:
+    cloud.fail("openai", fault, times=1)
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.llm_provider, writers(cloud)) == ("openai", ["openai", "openai"])
+
+
+def test_an_answer_with_nothing_to_speak_is_a_failure(cloud: Cloud, alex: User) -> None:
+    cloud.script = "# A title alone\n[music]"
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.llm_provider, writers(cloud)) == ("template", ["openai", "gemini"])
+
+
+def test_no_writer_at_all_is_a_failed_row_that_says_why(cloud: Cloud, alex: User, settings: Any) -> None:
+    settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
+    cloud.fail("openai", Fault.BAD_KEY)
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.status, row.error_code, row.script_text) == ("failed", Reason.NO_SCRIPT, "")
+    assert "OPENAI_API_KEY" in row.error_message
+    assert settings.OPENAI_API_KEY not in row.error_message
+    assert spoken(cloud) == []
+
+
+def test_a_hanging_writer_is_given_up(cloud: Cloud, alex: User, settings: Any, no_waiting: None) -> None:
+    settings.DAILYCAST_LLM_TIMEOUT = 0.3
+    cloud.fail("openai", Fault.DRIP, times=None)
+    assert services.create_podcast_for_user(alex, "en").llm_provider == "gemini"
+
+
+def test_an_episode_out_of_time_ends(cloud: Cloud, alex: User, settings: Any) -> None:
+    settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
+    settings.DAILYCAST_JOB_TIMEOUT = 0.4
+    cloud.fail("openai", Fault.HANG, times=None)
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.status, row.error_code) == ("failed", Reason.NO_SCRIPT)
+    assert "no answer within 0.4 s" in row.error_message
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"mistkes": []}, "unknown key mistkes (did you mean mistakes?)"),
+        ({"goal": []}, "goal must be a text, not list"),
+    ],
+)
+def test_records_that_cannot_be_read_fail_before_anything_is_paid(
+    cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch, bad: dict[str, Any], message: str
+) -> None:
+    monkeypatch.setattr("tests.test_services.records", bad)
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.status, row.error_code, cloud.calls) == ("failed", Reason.LEARNER, [])
+    assert message in row.error_message
+
+
+def test_a_hosts_own_bug_ends_on_the_row_and_in_the_log(
+    cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch, logged: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tests.test_services.records", None)
+    monkeypatch.setattr("tests.test_services.learner", lambda user: 1 / 0)
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.status, row.error_code, row.error_message) == ("failed", Reason.INTERNAL, "ZeroDivisionError")
+    assert "1 / 0" in logged.text
+
+
+# The voice
+
+
+def test_without_aws_keys_the_episode_is_script_only(
+    cloud: Cloud, alex: User, settings: Any, media: Path, logged: pytest.LogCaptureFixture
+) -> None:
+    settings.AWS_ACCESS_KEY_ID = ""
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.status, row.tts_provider, row.error_code) == ("completed", "none", Reason.AUDIO_NOT_CONFIGURED)
+    assert not row.audio_file
+    assert not media.exists()
+    assert (row.tts_characters, row.duration_seconds, row.has_audio) == (None, None, False)
+    assert warnings(logged) == [AWS]
+    assert spoken(cloud) == []
+
+
+def test_a_language_without_a_voice_is_script_only_and_says_so(
+    cloud: Cloud, alex: User, logged: pytest.LogCaptureFixture
+) -> None:
+    row = services.create_podcast_for_user(alex, "uk")
+    assert (row.status, row.tts_provider, row.error_code) == ("completed", "none", Reason.NO_VOICE)
+    assert row.error_message == "polly: no voice for Ukrainian (uk)"
+    assert warnings(logged) == ["Dailycast: polly: no voice for Ukrainian (uk), skipping audio generation"]
+    assert spoken(cloud) == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault.BAD_KEY, Fault.EXPIRED_TOKEN, Fault.SERVER_ERROR, Fault.HALF_AUDIO, Fault.NO_AUDIO, Fault.CUT_SILENT],
+)
+def test_speech_that_fails_keeps_the_script_and_never_pays_for_it_again(
+    cloud: Cloud, alex: User, fault: Fault, media: Path, no_waiting: None
+) -> None:
+    cloud.script = SCRIPT
+    cloud.fail("polly", fault, times=None)
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.status, row.tts_provider, row.error_code) == ("completed", "none", Reason.AUDIO_FAILED)
+    assert row.script_text == SCRIPT.strip()
+    assert "polly: " in row.error_message
+    assert not row.audio_file
+    assert not media.exists()
+    cloud.mend()
+    again = services.produce(DailyPodcast.objects.get())
+    assert (again.status, again.tts_provider, again.error_code, again.error_message) == ("completed", "polly", "", "")
+    assert (media / str(again.audio_file)).exists()
+    assert writers(cloud) == ["openai"]
+
+
+def test_one_clip_that_fails_once_does_not_fail_the_episode(cloud: Cloud, alex: User, no_waiting: None) -> None:
+    cloud.script = SCRIPT
+    cloud.fail("polly", Fault.RATE_LIMIT, times=1, matching="Austrian")
+    row = services.create_podcast_for_user(alex, "en")
+    assert row.tts_provider == "polly"
+    assert sorted(spoken(cloud)) == sorted([*SPOKEN, SPOKEN[1]])
+
+
+def test_the_next_voice_speaks_the_whole_script(cloud: Cloud, alex: User, settings: Any) -> None:
+    pytest.importorskip("py_nanotts")
+    settings.DAILYCAST_TTS_PROVIDERS = ["polly", "pico"]
+    cloud.script = SCRIPT
+    cloud.fail("polly", Fault.BAD_KEY, times=1, matching="Metternich")
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.tts_provider, row.error_code) == ("pico", "")
+    assert [cue["text"] for cue in row.cues][-1] == "It was Metternich."
+
+
+def test_clips_are_spoken_eight_at_a_time_in_order_and_a_repeated_text_is_bought_once(cloud: Cloud, alex: User) -> None:
+    cloud.latency = {"polly": 0.1}
+    lines = [f"This is the sentence with the number {number}, and it is spoken once." for number in range(20)]
+    cloud.script = "\n\n".join(["# Numbers", *lines, lines[0]])
+    row = services.create_podcast_for_user(alex, "en")
+    assert sorted(spoken(cloud)) == sorted(lines)
+    assert cloud.peak("polly") == 8
+    assert [cue["text"] for cue in row.cues] == [*lines, lines[0]]
+    assert row.tts_characters == sum(map(len, lines))
+
+
+def test_a_script_of_9000_characters_is_spoken_whole_within_the_limits(cloud: Cloud, alex: User) -> None:
+    sentence = "The Congress of Vienna met from 1814 to 1815, and its order lasted for a long time after that. "
+    cloud.script = "# Long\n" + "\n\n".join(sentence * 19 + f"Part {part} ends here." for part in range(5))
+    row = services.create_podcast_for_user(alex, "en")
+    assert len(row.script_text) > 9000
+    assert max(map(len, spoken(cloud))) <= 600
+    assert " ".join(cue["text"] for cue in row.cues).split() == row.script_text.removeprefix("# Long").split()
+    assert row.tts_characters == cloud.billed("polly")
+
+
+def test_clips_that_differ_in_form_are_not_joined(cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.script = SCRIPT
+    monkeypatch.setattr(mp3, "join", refuse)
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.error_code, row.error_message) == (
+        Reason.AUDIO_FAILED,
+        "polly: the clips cannot be joined: 24000 Hz and 22050 Hz",
+    )
+
+
+def refuse(parts: object) -> None:
+    raise Mp3Error("24000 Hz and 22050 Hz")
+
+
+def test_script_only_asks_no_voice(cloud: Cloud, alex: User, logged: pytest.LogCaptureFixture) -> None:
+    row = services.produce(services.open_episode(alex, "en"), audio=False)
+    assert (row.status, row.tts_provider, row.error_code) == ("completed", "none", Reason.AUDIO_NOT_ASKED)
+    assert spoken(cloud) == []
+    assert warnings(logged) == []
+
+
+def test_minutes_reach_the_writer(cloud: Cloud, alex: User, settings: Any) -> None:
+    services.produce(services.open_episode(alex, "en"), minutes=2, audio=False)
+    settings.DAILYCAST_MINUTES = 7
+    services.produce(services.open_episode(alex, "en"), audio=False)
+    assert ["about 2 minutes" in cloud.calls[0].text, "about 7 minutes" in cloud.calls[1].text] == [True, True]
+
+
+def test_an_episode_that_has_its_audio_is_left_alone(cloud: Cloud, alex: User) -> None:
+    row = services.create_podcast_for_user(alex, "en")
+    calls = len(cloud.calls)
+    again = services.produce(DailyPodcast.objects.get())
+    assert (again.audio_file, again.status, len(cloud.calls)) == (row.audio_file, "completed", calls)
+
+
+# Saving
+
+
+def full_disk(name: str, data: bytes) -> str:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_keeps_the_script_and_what_was_paid(
+    cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.script = SCRIPT
+    monkeypatch.setattr(storage, "replace", full_disk)
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.status, row.tts_provider, row.error_code) == ("completed", "none", Reason.NOT_SAVED)
+    assert row.error_message == "[Errno 28] No space left on device"
+    assert not row.audio_file
+    assert row.tts_characters == cloud.billed("polly")
+    assert row.cost_usd is not None
+    assert row.cost_usd > Decimal("0.001")
+
+
+def test_the_script_is_saved_before_the_first_character_is_spoken(
+    cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[tuple[str, str]] = []
+
+    def look(*_: object) -> None:
+        row = DailyPodcast.objects.get()
+        saved.append((row.status, row.script_text))
+        raise ProviderError("no", permanent=True)
+
+    cloud.script = SCRIPT
+    monkeypatch.setattr(services, "make_speech", look)
+    services.create_podcast_for_user(alex, "en")
+    assert saved == [("running", SCRIPT.strip())]
+
+
+def test_the_name_is_on_the_row_before_the_file_is_written(
+    cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: list[str] = []
+
+    def look(name: str, data: bytes) -> str:
+        named.append(str(DailyPodcast.objects.get().audio_file))
+        return name
+
+    monkeypatch.setattr(storage, "replace", look)
+    row = services.create_podcast_for_user(alex, "en")
+    assert named == [row.audio_file.name]
+
+
+# What it costs
+
+
+def test_an_unknown_model_costs_an_unknown_sum(cloud: Cloud, alex: User, settings: Any) -> None:
+    settings.DAILYCAST_OPENAI_MODEL = "gpt-4o-mini"
+    assert services.create_podcast_for_user(alex, "en").cost_usd is None
+
+
+def test_a_server_of_ones_own_costs_nothing(cloud: Cloud, alex: User, settings: Any) -> None:
+    settings.OPENAI_API_KEY = ""
+    settings.DAILYCAST_OPENAI_MODEL = "gpt-4o-mini"
+    settings.AWS_ACCESS_KEY_ID = ""
+    assert services.create_podcast_for_user(alex, "en").cost_usd == 0
+
+
+# The other two public functions
+
+
+def test_generate_podcast_script_gives_text_and_provider_and_saves_nothing(cloud: Cloud, alex: User) -> None:
+    cloud.script = "```markdown\n" + SCRIPT + "```"
+    assert services.generate_podcast_script(alex, "en") == (SCRIPT.strip(), "openai")
+    assert DailyPodcast.objects.count() == 0
+
+
+def test_generate_podcast_script_without_a_key(alex: User) -> None:
+    text, provider = services.generate_podcast_script(alex, "en")
+    assert provider == "template"
+    assert "Alex" in text
+
+
+def test_generate_podcast_script_raises_what_went_wrong(alex: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ProviderError, match="Korean"):
+        services.generate_podcast_script(alex, "ko")
+    monkeypatch.setattr("tests.test_services.records", {"x": 1})
+    with pytest.raises(LearnerContextError, match="unknown key x"):
+        services.generate_podcast_script(alex, "en")
+
+
+def test_synthesize_audio_gives_mp3_and_provider(cloud: Cloud) -> None:
+    data, provider = services.synthesize_audio(SCRIPT, "en")
+    assert provider == "polly"
+    assert mp3.duration(data) > 4 + sum(map(len, SPOKEN)) / 25
+    assert sorted(spoken(cloud)) == sorted(SPOKEN)
+
+
+def test_synthesize_audio_without_keys_is_no_audio_and_the_warning(logged: pytest.LogCaptureFixture) -> None:
+    assert services.synthesize_audio("Hello there.", "en") == (b"", "none")
+    assert warnings(logged) == [AWS]
+
+
+def test_synthesize_audio_in_a_language_without_a_voice(cloud: Cloud) -> None:
+    assert services.synthesize_audio("Привіт.", "uk") == (b"", "none")
+
+
+def test_synthesize_audio_raises_when_the_voice_fails(cloud: Cloud) -> None:
+    cloud.fail("polly", Fault.BAD_KEY, times=None)
+    with pytest.raises(ProviderError, match="polly: "):
+        services.synthesize_audio("Hello there.", "en")
+
+
+@pytest.mark.parametrize("text", ["", "# Only a title", "Hello.\n[pause soon]"])
+def test_synthesize_audio_refuses_a_script_to_mend(cloud: Cloud, text: str) -> None:
+    with pytest.raises(ScriptError):
+        services.synthesize_audio(text, "en")
+    assert cloud.calls == []
+
+
+def test_no_thread_outlives_an_episode(cloud: Cloud, alex: User) -> None:
+    services.create_podcast_for_user(alex, "en")
+    assert [thread for thread in threading.enumerate() if thread.name == "dailycast-call"] == []
