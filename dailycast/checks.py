@@ -1,0 +1,109 @@
+"""System checks: what an owner should know, with a hint that says what to type.
+
+None of them is an Error: that would stop `migrate`.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Info, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+
+from . import registry, storage
+from .conf import KINDS, conf
+from .errors import LanguageError, LearnerContextError, ProviderNotConfigured
+from .languages import normalise
+from .learner import host_callable
+
+S3_RECIPE = """\
+Django 5.1 and later ignore it, and files land on the local disk. In its place:
+    STORAGES = {
+        "default": {"BACKEND": %r},
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }"""
+
+
+@register()
+def check_dailycast(**_: Any) -> list[CheckMessage]:
+    messages = check_readable()
+    if messages:
+        return messages
+    return [*check_storage(), *check_providers(), *check_context(), *check_language(), *check_keys()]
+
+
+def check_readable() -> list[CheckMessage]:
+    problems: list[CheckMessage] = []
+    for name in KINDS:
+        try:
+            getattr(conf, name)
+        except ImproperlyConfigured as error:
+            problems.append(
+                Warning(str(error), hint="Mend the setting; docs/operations.md lists them all.", id="dailycast.W001")
+            )
+    return problems
+
+
+def check_storage() -> list[CheckMessage]:
+    messages: list[CheckMessage] = []
+    if reason := storage.unwritable():
+        hint = f"Make it writable for the web server's user, say: chown -R www-data {settings.MEDIA_ROOT}"
+        messages.append(Warning(f"No MP3 can be saved: {reason}.", hint=hint, id="dailycast.W002"))
+    if old := getattr(settings, "DEFAULT_FILE_STORAGE", None):
+        messages.append(Warning("DEFAULT_FILE_STORAGE is set.", hint=S3_RECIPE % old, id="dailycast.W003"))
+    return messages
+
+
+def check_providers() -> list[CheckMessage]:
+    messages: list[CheckMessage] = []
+    for load, names in (
+        (registry.llm_provider, conf.DAILYCAST_LLM_PROVIDERS),
+        (registry.tts_provider, conf.DAILYCAST_TTS_PROVIDERS),
+    ):
+        for name in names:
+            try:
+                problems = load(name).problems()
+            except ProviderNotConfigured as error:
+                hint = "Use a name of docs/providers.md or the dotted path of your own class."
+                messages.append(Warning(str(error), hint=hint, id="dailycast.W004"))
+            else:
+                hint = "docs/providers.md lists what this provider takes."
+                messages += [Warning(problem, hint=hint, id="dailycast.W005") for problem in problems]
+    return messages
+
+
+def check_context() -> list[CheckMessage]:
+    if not conf.DAILYCAST_LEARNER_CONTEXT:
+        hint = "Write an adapter as docs/integrating.md shows and set DAILYCAST_LEARNER_CONTEXT to its dotted path."
+        return [Info("Episodes know nothing but the learner's first name.", hint=hint, id="dailycast.I003")]
+    try:
+        host_callable(conf.DAILYCAST_LEARNER_CONTEXT)
+    except LearnerContextError as error:
+        hint = "Use the dotted path of a callable, say myschool.podcasts.learner_context."
+        return [Warning(str(error), hint=hint, id="dailycast.W006")]
+    return []
+
+
+def check_language() -> list[CheckMessage]:
+    try:
+        normalise(conf.DAILYCAST_DEFAULT_LANGUAGE)
+    except LanguageError as error:
+        return [
+            Warning(
+                f"DAILYCAST_DEFAULT_LANGUAGE: {error}", hint="Say DAILYCAST_DEFAULT_LANGUAGE=en.", id="dailycast.W007"
+            )
+        ]
+    return []
+
+
+def check_keys() -> list[CheckMessage]:
+    messages: list[CheckMessage] = []
+    writers, without = registry.llm_chain(), registry.llm_missing()
+    if not writers:
+        messages.append(Warning("No writer is configured.", hint=without, id="dailycast.W008"))
+    elif without and all(writer.unbilled() for writer in writers):
+        names = ", ".join(writer.name for writer in writers)
+        messages.append(Info(f"Scripts are written by {names}, without a key.", hint=without, id="dailycast.I001"))
+    if not registry.tts_chain():
+        without = registry.tts_missing()
+        messages.append(Info("No voice is configured: episodes are script-only.", hint=without, id="dailycast.I002"))
+    return messages

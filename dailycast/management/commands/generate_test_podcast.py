@@ -1,0 +1,80 @@
+"""`manage.py generate_test_podcast --language en`: one episode, now, for one learner."""
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.template.defaultfilters import filesizeformat
+
+from ... import money, services, storage
+from ...conf import conf
+from ...errors import DailycastError
+from ...learner import display_name
+from ...models import DailyPodcast, Source, Status
+
+
+class Command(BaseCommand):
+    help = "Make one episode now: write the script, speak it where a voice is configured, save it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--language", help="BCP-47 code, say en or ja; by default the learner's own")
+        parser.add_argument(
+            "--user", help="username or id; by default DAILYCAST_TEST_USER_ID, else the first active learner"
+        )
+        parser.add_argument("--minutes", type=float, help="length of the episode; by default DAILYCAST_MINUTES")
+        parser.add_argument("--script-only", action="store_true", help="write the script and make no audio")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        minutes, audio = options["minutes"], not options["script_only"]
+        if minutes is not None and not 0.5 <= minutes <= 30:
+            raise CommandError("--minutes must be between 0.5 and 30.")
+        user = find_user(options["user"] or conf.DAILYCAST_TEST_USER_ID)
+        if reason := storage.unwritable():
+            raise CommandError(f"No MP3 can be saved: {reason}. Make MEDIA_ROOT writable for this user.")
+        try:
+            podcast = services.open_episode(user, options["language"], source=Source.COMMAND)
+        except DailycastError as error:
+            raise CommandError(str(error)) from error
+        services.produce(podcast, minutes, audio)
+        self.report(podcast)
+
+    def report(self, podcast: DailyPodcast) -> None:
+        if podcast.status == Status.FAILED:
+            raise CommandError(f"{podcast.get_error_code_display()} {podcast.error_message}")
+        self.stdout.write(f"Script: {len(podcast.script_text):,} characters by {podcast.llm_provider}")
+        if podcast.has_audio:
+            minutes, seconds = divmod(round(podcast.duration_seconds or 0), 60)
+            size = filesizeformat(podcast.audio_bytes or 0).replace("\xa0", " ")  # for grep's sake
+            self.stdout.write(f"Audio: {storage.where(str(podcast.audio_file))}")
+            self.stdout.write(
+                f"Length: {minutes} min {seconds:02} s, {size}, spoken by {podcast.tts_voice} ({podcast.tts_provider})"
+            )
+        else:
+            self.stdout.write(f"Audio: none. {podcast.get_error_code_display()} {podcast.error_message}".rstrip())
+        self.stdout.write(f"Cost: {money.text(podcast.cost_usd)}")
+        name = display_name(podcast.user)
+        self.stdout.write(self.style.SUCCESS(f"Podcast generated successfully (id={podcast.pk}) for user {name}"))
+
+
+def find_user(wanted: str) -> AbstractBaseUser:
+    """The user of that username or id; with none wanted the first active learner, else the first active user."""
+    users = get_user_model()._default_manager.order_by("pk")
+    if not wanted:
+        active = users.filter(is_active=True)
+        found = active.filter(is_staff=False).first() or active.first()
+        if found is None:
+            raise CommandError("There is no active user. Make one: manage.py createsuperuser")
+        return found
+    named = users.filter(**{get_user_model().USERNAME_FIELD: wanted}).first() or by_id(wanted)
+    if named is None:
+        raise CommandError(f"There is no user with the name or id {wanted!r}.")
+    return named
+
+
+def by_id(wanted: str) -> AbstractBaseUser | None:
+    try:
+        return get_user_model()._default_manager.filter(pk=wanted).first()
+    except (ValueError, ValidationError, OverflowError):  # no id of this user model's kind
+        return None

@@ -1,0 +1,105 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import ERROR
+
+from dailycast.checks import check_dailycast
+
+ADAPTER = "examples.academy.adapter.learner_context"
+SILENT = {
+    "DAILYCAST_LEARNER_CONTEXT": ADAPTER,
+    "OPENAI_API_KEY": "k",
+    "DAILYCAST_LLM_PROVIDERS": ["openai"],
+    "AWS_ACCESS_KEY_ID": "a",
+    "AWS_SECRET_ACCESS_KEY": "s",
+}
+
+
+@pytest.fixture
+def found(settings: Any) -> Any:
+    def find(**given: Any) -> list[tuple[str, str, str]]:
+        for name, value in {**SILENT, **given}.items():
+            setattr(settings, name, value)
+        messages = check_dailycast()
+        assert all(message.level < ERROR for message in messages)
+        return [(str(message.id), message.msg, str(message.hint)) for message in messages]
+
+    return find
+
+
+def test_a_whole_configuration_is_silent(found: Any) -> None:
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "told", "hint"),
+    [
+        (
+            {"DAILYCAST_MINUTES": "four"},
+            "W001",
+            "DAILYCAST_MINUTES must be a number above 0, not 'four'.",
+            "operations.md",
+        ),
+        (
+            {"DEFAULT_FILE_STORAGE": "storages.backends.s3.S3Storage"},
+            "W003",
+            "DEFAULT_FILE_STORAGE is set.",
+            '"default": {"BACKEND": \'storages.backends.s3.S3Storage\'}',
+        ),
+        (
+            {"DAILYCAST_LLM_PROVIDERS": ["openai", "opnai"]},
+            "W004",
+            "unknown provider, dailycast.llm.opnai.Provider",
+            "docs/providers.md",
+        ),
+        ({"DAILYCAST_TTS_PROVIDERS": ["polly", "a.b.C"]}, "W004", "unknown provider, a.b.C", "docs/providers.md"),
+        ({"DAILYCAST_POLLY_ENGINE": "neutral"}, "W005", "neutral", "docs/providers.md"),
+        ({"DAILYCAST_VOICES": {"en": "Johanna"}}, "W005", "Johanna", "docs/providers.md"),
+        (
+            {"DAILYCAST_LEARNER_CONTEXT": "a.b"},
+            "W006",
+            "DAILYCAST_LEARNER_CONTEXT='a.b' cannot be imported",
+            "dotted path",
+        ),
+        (
+            {"DAILYCAST_DEFAULT_LANGUAGE": "klingon"},
+            "W007",
+            "Unknown language 'klingon'",
+            "DAILYCAST_DEFAULT_LANGUAGE=en",
+        ),
+        ({"OPENAI_API_KEY": ""}, "W008", "No writer is configured.", "openai: set OPENAI_API_KEY"),
+        (
+            {"OPENAI_API_KEY": "", "DAILYCAST_LLM_PROVIDERS": ["openai", "template"]},
+            "I001",
+            "Scripts are written by template, without a key.",
+            "OPENAI_API_KEY",
+        ),
+        (
+            {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
+            "I002",
+            "No voice is configured: episodes are script-only.",
+            "AWS_ACCESS_KEY_ID",
+        ),
+        ({"DAILYCAST_LEARNER_CONTEXT": ""}, "I003", "first name", "docs/integrating.md"),
+    ],
+)
+def test_what_is_wrong_is_named_with_what_to_type(
+    found: Any, given: dict[str, Any], code: str, told: str, hint: str
+) -> None:
+    (seen, message, advice), *others = found(**given)
+    assert [other for other, *_ in others] == (["dailycast.I002"] if "DAILYCAST_POLLY_ENGINE" in given else [])
+    assert seen == "dailycast." + code
+    assert told in message
+    assert hint in advice
+
+
+def test_unwritable_media_is_named(found: Any, media: Path) -> None:
+    media.write_text("a file in the folder's place")
+    [(code, message, hint)] = found()
+    assert (code, message) == ("dailycast.W002", f"No MP3 can be saved: {media} is not a folder.")
+    assert str(media) in hint
+
+
+def test_a_second_writer_with_a_key_needs_no_word(found: Any) -> None:
+    assert found(OPENAI_API_KEY="", GEMINI_API_KEY="k", DAILYCAST_LLM_PROVIDERS=["openai", "gemini"]) == []
