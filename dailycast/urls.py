@@ -1,0 +1,38 @@
+"""The addresses of dailycast. A host mounts `media` first: `urlpatterns = [*dailycast.urls.media, ...]`."""
+
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.urls import URLPattern, get_script_prefix, path, register_converter
+
+from . import views
+
+
+class MediaPath:
+    """What private audio claims of MEDIA_URL: podcasts/ in any spelling, and every path that is not clean.
+
+    The rest does not match, and falls through to the host's own patterns.
+    """
+
+    regex = r"[\s\S]+"  # a newline too, which `.` would let through
+
+    def to_python(self, value: str) -> str:
+        if views.is_clean(value) and not views.is_ours(value):
+            raise ValueError(value)
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(MediaPath, "dailycast_media")
+
+
+def media_patterns(media_url: str) -> list[URLPattern]:
+    """The patterns for `media_url`; under `media/` when that names another host, or nothing."""
+    address = urlsplit(media_url)
+    prefix = "" if address.netloc else address.path.removeprefix(get_script_prefix()).lstrip("/")
+    return [path(f"{prefix or 'media/'}<dailycast_media:path>", views.media, name="dailycast_media")]
+
+
+media = media_patterns(settings.MEDIA_URL)
