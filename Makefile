@@ -6,11 +6,12 @@ PORT ?= 8000
 
 .PHONY: demo serve test clean
 
+demo: export DAILYCAST_LLM_PROVIDERS = template
+demo: export DAILYCAST_TTS_PROVIDERS = pico
 demo: $(VENV)/.demo
 	@$(PY) manage.py migrate --verbosity 0
 	@$(PY) manage.py load_academy
-	@DAILYCAST_LLM_PROVIDERS=template DAILYCAST_TTS_PROVIDERS=pico \
-		$(PY) manage.py generate_test_podcast --language en --user alex
+	@$(PY) manage.py generate_test_podcast --language en --user alex
 	@echo
 	@echo "Next: make serve, then open http://127.0.0.1:$(PORT)/ as alex, or /admin/ as admin (password above)."
 

@@ -1,0 +1,320 @@
+"""The docs say what the code does: settings, checks, providers, rooms, fields, figures, links, commands, examples."""
+
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import fields
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import load_command_class
+from django.core.management.base import BaseCommand
+from django.urls import URLPattern
+
+from dailycast import learner, money, services
+from dailycast.conf import KINDS, PARSERS, Conf, from_environment
+from dailycast.errors import LearnerContextError
+from dailycast.languages import LANGUAGES
+from dailycast.models import Reason, Status
+from dailycast.tts import polly
+from tests.test_house import FLOOR, rooms
+
+ROOT = Path(__file__).parents[1]
+APP = ROOT / "dailycast"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+KIND_NAMES = {"a text": "text", "true or false": "true or false", "a number above 0": "number"}
+KIND_NAMES |= {words: words.split()[0] for _, words in PARSERS.values() if words.startswith("names")}
+KIND_NAMES |= {words: "pairs" for _, words in PARSERS.values() if "pairs" in words}
+SILENT_FRAME = bytes([0xFF, 0xF3, 0x84, 0xC4]) + bytes(188)  # MPEG-2 Layer III, 24 kHz, mono, 64 kbit/s: 24 ms
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def section(name: str, heading: str) -> str:
+    """What stands under `heading` of a page, up to the next one of its level or higher; `# ` is a comment in code."""
+    level = len(heading) - len(heading.lstrip("#"))
+    text = page(name) + "\n"
+    start = text.index(f"\n{heading}\n") + len(heading) + 2
+    end = re.compile(rf"^#{{2,{level}}} ", re.MULTILINE).search(text, start)
+    return text[start : end.start() if end else len(text)]
+
+
+def table(text: str) -> list[list[str]]:
+    """The rows of the tables in `text`, without their heads."""
+    rows = [
+        [cell.strip() for cell in line.strip().strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"
+    ]
+    rules = [index for index, row in enumerate(rows) if set("".join(row)) <= set("-|")]
+    return [row for index, row in enumerate(rows) if index not in rules and index + 1 not in rules]
+
+
+def code(text: str) -> str:
+    return text.strip("`")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of a language, without the indent of a list item that they stand in."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{indent}", "", body, flags=re.MULTILINE) for indent, body in found]
+
+
+def written(value: Any) -> str:
+    """A default as the environment would have it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ",".join(value) if isinstance(value, (tuple, dict)) else value
+
+
+DEFAULTS = {name: written(getattr(Conf, name)) for name in KINDS}
+
+
+def test_every_setting_stands_in_operations_with_its_type_and_default() -> None:
+    told = {
+        code(name): (kind, code(default))
+        for name, kind, default, _ in table(section("docs/operations.md", "## Settings"))
+    }
+    assert told == {
+        name: (KIND_NAMES[PARSERS[KINDS[name]][1]], default or "empty") for name, default in DEFAULTS.items()
+    }
+
+
+def test_every_setting_stands_in_the_example_environment_with_its_default() -> None:
+    lines = dict(line.split("=", 1) for line in page(".env.example").splitlines() if line and line[0] != "#")
+    assert {name: lines.get(name) for name in DEFAULTS} == DEFAULTS
+    assert from_environment(lines) == {name: getattr(Conf, name) for name, default in DEFAULTS.items() if default}
+
+
+def test_the_example_environment_says_that_aws_is_optional() -> None:
+    comment = page(".env.example").split("AWS_ACCESS_KEY_ID=")[0].rsplit("\n# ---", 1)[1]
+    for promise in ("optional", "only for audio", "media/podcasts/", "no S3", "empty to skip audio and save"):
+        assert promise in comment
+
+
+def test_every_check_is_told() -> None:
+    ids = set(re.findall(r'id="(dailycast\.[WI]\d{3})"', (APP / "checks.py").read_text(encoding="utf-8")))
+    assert {code(row[0]) for row in table(section("docs/operations.md", "## Checks"))} == ids
+    assert len(ids) >= 11
+
+
+@pytest.mark.parametrize(("wing", "heading"), [("llm", "## Writers"), ("tts", "## Voices")])
+def test_every_provider_has_its_heading(wing: str, heading: str) -> None:
+    files = {path.stem for path in (APP / wing).glob("*.py")} - {"__init__", "base"}
+    assert set(re.findall(r"^### `(\w+)`$", section("docs/providers.md", heading), re.MULTILINE)) == files
+
+
+def test_the_voice_table_is_pollys() -> None:
+    told = {
+        row[0]: (row[1], row[2]) for row in table(section("docs/providers.md", "### `polly`")) if row[0] in polly.VOICES
+    }
+    assert told == {name: (voice.language, ", ".join(voice.engines)) for name, voice in polly.VOICES.items()}
+
+
+def test_the_languages_are_told() -> None:
+    spoken = ", ".join(sorted({voice.language.split("-")[0] for voice in polly.VOICES.values()}))
+    assert f"| languages | {spoken} |" in section("docs/providers.md", "### `polly`")
+    phrases = {path.stem for path in (APP / "llm" / "phrases").glob("*.toml")}
+    told = re.search(r"\| languages \| (.+) \|", section("docs/providers.md", "### `template`"))
+    assert told is not None
+    assert set(told[1].split(", ")) == phrases
+    assert f"scripts by a model, in {len(LANGUAGES)} languages" in page("README.md")
+    assert re.findall(r"`(\w\w)`", section("docs/integrating.md", "## Languages")) == list(LANGUAGES)
+
+
+def test_every_room_is_in_the_architecture_on_its_floor() -> None:
+    told = {code(room): int(floor) for floor, room, _ in table(section("docs/architecture.md", "## Floors and rooms"))}
+    assert told == {room.replace(".", "/") + ".py": FLOOR[room] for room in rooms()}
+
+
+@pytest.mark.parametrize("choices", [Status, Reason])
+def test_every_status_word_and_reason_is_told(choices: Any) -> None:
+    told = [code(row[0]) for row in table(section("docs/architecture.md", "## The row"))]
+    assert [word for word in told if word in choices.values] == choices.values
+
+
+def kind_of(hint: Any) -> str:
+    if get_origin(hint) is tuple:
+        return f"list of {get_args(hint)[0].__name__}"
+    return {str: "text", int: "whole number"}[hint]
+
+
+@pytest.mark.parametrize("name", ["LearnerContext", "Course", "Lesson", "QuizResult", "Mistake", "DueReview"])
+def test_every_field_of_the_learner_context_is_told(name: str) -> None:
+    model = getattr(learner, name)
+    told = [(code(row[0]), row[1]) for row in table(section("docs/integrating.md", f"### {name}"))]
+    assert told == [(field.name, kind_of(get_type_hints(model)[field.name])) for field in fields(model)]
+
+
+def test_the_error_messages_are_those_of_the_adapter() -> None:
+    told = table(section("docs/integrating.md", "## Error messages"))
+    assert len(told) == 4
+    for given, message in told:
+        with pytest.raises(LearnerContextError) as error:
+            learner.learner_context(eval(code(given)))
+        assert str(error.value) == code(message)
+
+
+def test_the_costs_follow_from_the_price_table() -> None:
+    told = {row[0]: row[2] for row in table(section("README.md", "## What it costs"))}
+    neural, standard = money.cost("polly/neural", 3600), money.cost("polly/standard", 3600)
+    luna = money.cost("openai/gpt-6-luna", 2500, 900)
+    flash = money.cost("gemini/gemini-3.5-flash-lite", 2500, 900)
+    assert (neural, standard) == (Decimal("0.0576"), Decimal("0.0144"))
+    assert told["audio by Polly, neural voice"] == f"{neural:.3f}"
+    assert told["audio by Polly, standard voice"] == f"{standard:.3f}"
+    assert told["script by `gpt-6-luna`"] == f"{luna:.4f}"
+    assert told["script by `gemini-3.5-flash-lite`"] == f"{flash:.4f}"
+    assert neural is not None
+    assert luna is not None
+    assert luna < Decimal("0.004")
+    assert 1_700 < (neural + luna) * 30_000 < 1_800
+
+
+def test_the_disk_table_is_right() -> None:
+    told = [row[1] for row in table(section("README.md", "## Disk"))]
+    seconds = 4 * 60
+    assert told == [f"{seconds * kbit / 8 / 1000:.2f} MB" for kbit in (64, 48)] + [f"{seconds * 8 * 30 / 1000:.1f} GB"]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/integrating.md"])
+def test_the_log_line_is_quoted_exactly(name: str) -> None:
+    assert services.NOT_CONFIGURED in page(name)
+
+
+def test_the_commands_of_the_readme_are_in_the_makefile() -> None:
+    wanted = set(re.findall(r"^make (\w+)|`make (\w+)`", page("README.md"), re.MULTILINE))
+    targets = set(re.findall(r"^(\w+):", page("Makefile"), re.MULTILINE))
+    assert {"demo", "serve", "test"} <= {first or second for first, second in wanted} <= targets
+
+
+def test_every_option_of_the_command_is_told() -> None:
+    parser = load_command_class("dailycast", "generate_test_podcast").create_parser(
+        "manage.py", "generate_test_podcast"
+    )
+    own = set(parser._option_string_actions) - set(
+        BaseCommand().create_parser("manage.py", "any")._option_string_actions
+    )
+    assert {code(row[0]) for row in table(section("docs/operations.md", "## Make an episode by hand"))} == own
+    for command in re.findall(r"manage\.py generate_test_podcast (.+)$", page("README.md"), re.MULTILINE):
+        parser.parse_args(command.split())
+
+
+def slug(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_resolve(path: Path) -> None:
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        file, _, anchor = target.partition("#")
+        if file.startswith("https:"):
+            continue
+        goal = (path.parent / file).resolve() if file else path
+        headings = re.findall(r"^#+ (.+)$", goal.read_text(encoding="utf-8"), re.MULTILINE) if goal.is_file() else []
+        if not goal.is_file() or (anchor and anchor not in map(slug, headings)):
+            broken.append(target)
+    assert broken == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_fence_that_opens_closes(path: Path) -> None:
+    assert len(re.findall(r"^ *```", path.read_text(encoding="utf-8"), re.MULTILINE)) % 2 == 0
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_python_blocks_compile(path: Path) -> None:
+    for block in blocks(path.read_text(encoding="utf-8"), "python"):
+        compile(block, path.name, "exec")
+
+
+def test_the_urls_of_the_readme_work() -> None:
+    (block,) = (block for block in blocks(page("README.md"), "python") if "urlpatterns" in block)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    first = names["urlpatterns"][0]
+    assert isinstance(first, URLPattern)
+    assert first.resolve("media/podcasts/podcast_1_1701920000.mp3") is not None
+    assert first.resolve("media/avatars/alex.png") is None
+
+
+def test_the_settings_of_the_readme_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAILYCAST_MINUTES", "3")
+    (block,) = (block for block in blocks(page("README.md"), "python") if "INSTALLED_APPS" in block)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    assert (names["DAILYCAST_MINUTES"], names["INSTALLED_APPS"]) == (3.0, ["dailycast"])
+
+
+def test_the_dict_form_gives_a_context() -> None:
+    (block,) = blocks(section("docs/integrating.md", "## The dict form"), "python")
+    names: dict[str, Any] = {}
+    exec(block, names)
+    context = learner.learner_context(names["learner_context"](None))
+    assert context.mistakes[0].right_answer == "went"
+    assert context.due_reviews[0].item == "ten words about food"
+
+
+class School(BaseHTTPRequestHandler):
+    """The server of the example in providers.md: it writes one script, and speaks silence."""
+
+    def do_POST(self) -> None:
+        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        seconds = len(text) // 10 + 1
+        body = (
+            b"# From school\n## One\nGood morning." if self.path == "/write" else SILENT_FRAME * (seconds * 1000 // 24)
+        )
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def school(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A host with the two providers of providers.md, as `myschool.speech`, and the server that they call."""
+    listing, source = blocks(section("docs/providers.md", "## Add a provider"), "python")
+    module = ModuleType("dailycast_docs_speech")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(source, module.__dict__)
+    given: dict[str, Any] = {}
+    exec(listing.replace("myschool.speech", module.__name__), given)
+    for name in ("DAILYCAST_LLM_PROVIDERS", "DAILYCAST_TTS_PROVIDERS"):
+        setattr(settings, name, given[name])
+    server = HTTPServer(("127.0.0.1", 0), School)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    settings.SCHOOL_SERVER = f"http://127.0.0.1:{server.server_port}"
+    yield settings.SCHOOL_SERVER
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_provider_of_the_docs_makes_an_episode(school: str, alex: User, media: Path) -> None:
+    podcast = services.create_podcast_for_user(alex, "en")
+    assert (podcast.status, podcast.error_message) == ("completed", "")
+    assert (podcast.title, podcast.llm_provider, podcast.llm_model) == ("From school", "school", "school-1")
+    assert (podcast.tts_provider, podcast.tts_voice, podcast.tts_characters) == ("school", "Anna school", 13)
+    assert podcast.cost_usd == 0
+    assert (media / str(podcast.audio_file.name)).stat().st_size == podcast.audio_bytes
+
+
+def test_the_provider_of_the_docs_fails_as_a_provider_does(school: str, settings: Any, alex: User) -> None:
+    settings.SCHOOL_SERVER = "http://127.0.0.1:9"
+    settings.DAILYCAST_LLM_PROVIDERS = settings.DAILYCAST_LLM_PROVIDERS[:1]
+    podcast = services.create_podcast_for_user(alex, "en")
+    assert (podcast.status, podcast.error_message) == ("failed", "school: The school's server does not answer.")
