@@ -1,0 +1,111 @@
+"""One episode of 700 words in a warm process: wall time beside the vendors' own, CPU, and peak memory.
+
+    python bench/episode.py            the stand-in for OpenAI (2.0 s a script) and Polly (0.5 s a clip), over real HTTP
+    python bench/episode.py --offline  the built-in writer and voice, for the demo's learner Alex
+
+The bound for the first is 1.1 x (the script's latency + one clip's latency for each eight clips, rounded up).
+"""
+
+import argparse
+import math
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+LATENCY = {"openai": 2.0, "gemini": 2.0, "polly": 0.5}
+WORDS, PARAGRAPHS = 700, 20
+
+
+def script() -> str:
+    """Five chapters of four paragraphs, WORDS words in all, no two paragraphs alike."""
+    words = [f"word{number}" if number % 9 else f"and{number}." for number in range(WORDS)]
+    size = WORDS // PARAGRAPHS
+    paragraphs = [" ".join(words[start : start + size]) + "." for start in range(0, WORDS, size)]
+    chapters = ["\n\n".join([f"## Part {at}", *paragraphs[at : at + 4]]) for at in range(0, PARAGRAPHS, 4)]
+    return "\n\n".join(["# A measured episode", *chapters])
+
+
+@contextmanager
+def stand_in(folder: str) -> Iterator[None]:
+    """The vendors in a process of their own, so that none of their CPU counts as ours."""
+    answer = Path(folder, "script.txt")
+    answer.write_text(script())
+    latency = [f"{name}={value}" for name, value in LATENCY.items()]
+    command = [sys.executable, "-m", "tests.cloud", "--script", str(answer), "--latency", *latency]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        for _ in range(6):
+            name, _, value = process.stdout.readline().removeprefix("export ").strip().partition("=")
+            os.environ[name] = value
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def prepare(folder: str, offline: bool) -> None:
+    """A project of its own: an empty database and media folder in `folder`, the academy's learners in it."""
+    os.environ.update(
+        DJANGO_SETTINGS_MODULE="config.settings", DATABASE_NAME=f"{folder}/db.sqlite3", DOTENV_PATH=os.devnull
+    )
+    if offline:
+        os.environ.update(DAILYCAST_LLM_PROVIDERS="template", DAILYCAST_TTS_PROVIDERS="pico")
+    import django
+    from django.conf import settings
+    from django.core.management import call_command
+
+    django.setup()
+    settings.MEDIA_ROOT = f"{folder}/media"
+    call_command("migrate", verbosity=0)
+    call_command("load_academy", verbosity=0)
+
+
+def measure(runs: int) -> None:
+    from django.contrib.auth import get_user_model
+
+    from dailycast import script, services
+
+    alex = get_user_model()._default_manager.get(username="alex")
+    services.create_podcast_for_user(alex, "en")  # warm: SDKs imported, connections open
+    for _ in range(runs):
+        wall, cpu = time.perf_counter(), time.process_time()
+        podcast = services.create_podcast_for_user(alex, "en")
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        assert podcast.has_audio, podcast.error_message
+        clips = len(set(script.parse(podcast.script_text, "en").clips))
+        words, minutes = len(podcast.script_text.split()), (podcast.duration_seconds or 0) / 60
+        print(
+            f"{podcast.llm_provider}+{podcast.tts_provider}: {words} words, {clips} clips, {minutes:.1f} min of audio: "
+            f"wall {wall:.2f} s, CPU {cpu:.2f} s ({cpu / minutes * 4:.2f} s for 4 minutes)"
+        )
+        if podcast.tts_provider == "polly":
+            least = LATENCY["openai"] + LATENCY["polly"] * math.ceil(clips / 8)
+            print(f"    vendors' latency {least:.2f} s: ratio {wall / least:.3f}, bound 1.1")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--offline", action="store_true")
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if options.offline:
+            prepare(folder, offline=True)
+            measure(options.runs)
+        else:
+            with stand_in(folder):
+                prepare(folder, offline=False)
+                measure(options.runs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""What `make test` leaves out: the matrix of Pythons, Djangos and SDKs, the linters, and the real services."""
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+TESTS = ["hypothesis", "pytest", "pytest-django", "pytest-randomly", "tinytag"]
+OFFLINE = ["py-nanotts", "lameenc", "python-dotenv"]
+OWNERS = ["boto3", "openai<4", "google-generativeai", *OFFLINE]  # the five packages that the owner named
+NEWER = ["boto3", "openai<4", "google-genai", *OFFLINE]
+OLDER = ["boto3==1.34.0", "openai==1.59.2", "google-generativeai==0.8.0", *OFFLINE]
+S3 = ["moto[s3,server]", "django-storages[s3]", "django-cleanup"]
+
+
+@nox.session(python="3.11")
+def lint(session: nox.Session) -> None:
+    """ruff and mypy strict."""
+    session.install(
+        "-r", "requirements-dev.txt", "ruff", "mypy", "django-stubs[compatible-mypy]", "nox", "selenium", *S3
+    )
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+@nox.parametrize(
+    ("python", "django", "sdks"),
+    [
+        nox.param("3.11", "5.1.6", "older", id="3.11-first-host"),
+        nox.param("3.11", "5.2", "none", id="3.11-no-sdk"),
+        nox.param("3.12", "5.2", "newer", id="3.12-lts"),
+        nox.param("3.13", "6.0", "owners", id="3.13-newest"),
+    ],
+)
+def matrix(session: nox.Session, django: str, sdks: str) -> None:
+    """The test suite over Djangos and SDKs; `none` has no SDK at all."""
+    installed = {"older": OLDER, "owners": OWNERS, "newer": NEWER, "none": ["python-dotenv"]}[sdks]
+    session.install(f"Django~={django}" if django.count(".") == 1 else f"Django=={django}", *TESTS, *installed, *S3)
+    session.run("python", "-m", "pytest", "-q", *session.posargs)
+
+
+@nox.session(python="3.11")
+@nox.parametrize("database", ["postgresql", "mysql"])
+def database(session: nox.Session, database: str) -> None:
+    """The test suite on a real PostgreSQL or MariaDB; DATABASE_* in the environment say where it is."""
+    driver = {"postgresql": "psycopg[binary]", "mysql": "mysqlclient"}[database]
+    session.install("-r", "requirements-dev.txt", driver, *S3)
+    session.env["DATABASE_ENGINE"] = f"django.db.backends.{database}"
+    session.run("python", "-m", "pytest", "-q", *session.posargs)
+
+
+@nox.session(python="3.11")
+def services(session: nox.Session) -> None:
+    """The demo as people meet it: real MP3 readers, Chromium, nginx."""
+    session.install("-r", "requirements-dev.txt", "selenium", "gunicorn")
+    session.run("python", "-m", "pytest", "-q", "-m", "services", *session.posargs)
