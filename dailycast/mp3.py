@@ -95,6 +95,11 @@ def frames(data: bytes) -> list[bytes]:
     return _walk(data)[1]
 
 
+def format_of(data: bytes) -> Format:
+    """The format of an MP3's frames. Raises Mp3Error like `frames`."""
+    return _walk(data)[0]
+
+
 def silence(form: Format, seconds: float) -> bytes:
     """Silent frames of `form`, as many as come nearest to `seconds`."""
     return b"".join(_silence(form, seconds))

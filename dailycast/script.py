@@ -202,14 +202,13 @@ def split(text: str, language: str) -> list[str]:
 
     `"".join(split(text, language)) == text`: the space at a cut stays with the clip before it.
     """
-    return _packed(text, (partial(sentences, language=language), _words, _graphemes, list))
+    stops = get_language(language).stops
+    return _packed(text, (partial(_sentences, stops=stops), _words, _graphemes, list))
 
 
 def sentences(text: str, language: str) -> list[str]:
     """The sentences of `text`, each with the quotes that close it and the space after it; joined they equal `text`."""
-    stops = get_language(language).stops
-    found = _stop_pattern(stops).finditer(text)
-    return _cut(text, (_sentence_end(match, stops) for match in found))
+    return _sentences(text, get_language(language).stops)
 
 
 def _plain(text: str) -> str:
@@ -241,7 +240,7 @@ def _mended(line: str) -> str:
     """`**# Title**`, as writers like to put it, is `# Title`."""
     inner = line.lstrip("*_")
     mark = line[: len(line) - len(inner)]
-    return inner.removesuffix(mark).strip() if mark and line.endswith(mark) and HEADING.match(inner) else line
+    return inner.removesuffix(mark).strip() if line.endswith(mark) and HEADING.match(inner) else line
 
 
 def _unfenced(text: str) -> str:
@@ -330,6 +329,10 @@ def _packed(text: str, cutters: tuple[Callable[[str], list[str]], ...]) -> list[
     return packed
 
 
+def _sentences(text: str, stops: str) -> list[str]:
+    return _cut(text, (_sentence_end(match, stops) for match in _stop_pattern(stops).finditer(text)))
+
+
 def _words(text: str) -> list[str]:
     return _cut(text, (match.start() for match in WORD.finditer(text)))
 
@@ -360,7 +363,7 @@ def _sentence_end(match: re.Match[str], stops: str) -> int:
     if any(stop in stops and stop not in soft for stop in run):
         decimal = run == "．" and not rest and before.isdigit() and after.isdigit()
         return 0 if decimal else match.end() - len(rest.lstrip())
-    if after.islower() or (run == "." and ABBREVIATION.search(match.string, max(match.start() - 5, 0), match.start())):
+    if after.islower() or (run == "." and ABBREVIATION.search(match.string, max(match.start() - 4, 0), match.start())):
         return 0
     spaces = SENTENCE_SPACE.match(rest)
     return match.start("rest") + spaces.end() if spaces else 0

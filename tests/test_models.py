@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -147,3 +149,32 @@ def test_a_file_that_is_gone_already_is_no_error(alex: User, media: Path) -> Non
     (media / "podcasts/a.mp3").unlink()
     podcast.delete()
     assert not DailyPodcast.objects.exists()
+
+
+BESIDE_DJANGO_CLEANUP = """
+import sys
+from pathlib import Path
+from tests import settings
+settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "django_cleanup.apps.CleanupConfig"]
+settings.DATABASES["default"]["NAME"] = sys.argv[1]
+import django; django.setup()
+from django.core.management import call_command; call_command("migrate", verbosity=0)
+from django.contrib.auth.models import User
+from dailycast import storage
+from dailycast.models import DailyPodcast
+media = Path(settings.MEDIA_ROOT)
+podcast = DailyPodcast.objects.create(user=User.objects.create(username="alex"))
+name = storage.replace(podcast.name_audio(), b"mp3")
+podcast.store(status="completed", title="renamed")
+assert (media / name).exists()
+DailyPodcast.objects.get().delete()
+assert not (media / name).exists()
+print("deleted once")
+"""
+
+
+def test_beside_django_cleanup(tmp_path: Path) -> None:
+    pytest.importorskip("django_cleanup")
+    command = [sys.executable, "-W", "error", "-c", BESIDE_DJANGO_CLEANUP, str(tmp_path / "db.sqlite3")]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("deleted once\n", "")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tinytag import TinyTag
 
 from dailycast.errors import Mp3Error
-from dailycast.mp3 import Format, Joined, duration, frames, join, silence
+from dailycast.mp3 import Format, Joined, duration, format_of, frames, join, silence
 
 lameenc = importlib.import_module("lameenc")  # ships no types
 
@@ -87,6 +87,7 @@ def index_frame(name: bytes, at: int) -> bytes:
 def test_a_header_tells_format_and_size(header: str, form: Format, size: int) -> None:
     frame = bytes.fromhex(header).ljust(size, b"\0")
     assert frames(frame * 3) == [frame] * 3
+    assert format_of(frame) == form
     assert join([frame]).parts == ((0.0, form.seconds(1)),)
     other = Format(form.rate, 3 - form.channels, form.bitrate)
     with pytest.raises(Mp3Error, match=f"^Clip 2 is {other}, clip 1 is {form}: they cannot be joined.$"):
@@ -226,6 +227,7 @@ def test_only_the_first_frame_can_be_an_index() -> None:
     ("data", "message"),
     [
         (b"", "There is no MP3 frame."),
+        (id3v2(0), "There is no MP3 frame."),
         (id3v2(100), "There is no MP3 frame."),
         (id3v2(100)[:60], "There is no MP3 frame."),
         (index_frame(b"Info", 13), "There is no MP3 frame."),
@@ -239,6 +241,7 @@ def test_only_the_first_frame_can_be_an_index() -> None:
         (FRAME + ID3V1 + FRAME, "No MP3 frame begins at byte 144 of 416."),
         (FRAME + b"x" + ape(b"item"), "No MP3 frame begins at byte 144 of 213."),
         (FRAME + b"x" + ape(b"item", header=False), "No MP3 frame begins at byte 144 of 181."),
+        (FRAME + ape(b"item", header=False).replace(b"TAG", b"tag"), "No MP3 frame begins at byte 144 of 180."),
         (FRAME + b"APETAGEX", "No MP3 frame begins at byte 144 of 152."),
         (FRAME[:-1], "The last frame is cut: 143 bytes of 144."),
         (FRAME * 2 + FRAME[:4], "The last frame is cut: 4 bytes of 144."),

@@ -151,6 +151,7 @@ def test_a_script_tells_its_clips_and_its_text() -> None:
         ("Hello.\n# T\n## C\nBye.", "T", [("", "Hello."), ("C", "Bye.")]),
         ("# T\nHello.\n## C\nBye.", "T", [("", "Hello."), ("C", "Bye.")]),
         ("# T\n# Second\nHello.", "T", [("", "Second", "Hello.")]),
+        ("# T\n## C\n# U\nHello.", "T", [("C", "U", "Hello.")]),
         ("## A\n## B\nHello.", "", [("B", "Hello.")]),
         ("  #  **T**  \n ##\tA *b*\nHello.", "T", [("A b", "Hello.")]),
         ("**# T**\n__## C__\n***### D***\nHello.", "T", [("C", "D", "Hello.")]),
@@ -231,6 +232,8 @@ def test_a_malformed_pause_inside_a_line_is_told_from_its_text() -> None:
     with pytest.raises(ScriptError, match=r"^Line 1: \[pause\] is not a pause"):
         parse("Think. [pause] Now.", "en")
     assert from_completion("Think. [pause] Now.") == "Think.\n\nNow."
+    with pytest.raises(ScriptError, match=r"^Line 1: \[pause is not a pause"):
+        parse("a [pause [b] c", "en")
     assert from_completion("a [pause [b] c") == "a\n\n[b] c"
 
 
@@ -256,6 +259,7 @@ def test_a_pause_inside_a_line_parts_it(text: str, pieces: tuple[str | Pause, ..
 @pytest.mark.parametrize(
     ("text", "paragraphs"),
     [
+        ("one *two\nthree* four", ["one two three four"]),
         ("one\ntwo\n\nthree\n \t\n\nfour", ["one two", "three", "four"]),
         ("one\r\ntwo\r\r\nthree\u2028four", ["one two", "three four"]),
         ("これは\n日本語、\n「です」\nOK\nね", ["これは日本語、「です」 OK ね"]),
@@ -283,6 +287,7 @@ def test_paragraphs(text: str, paragraphs: list[str]) -> None:
 
 STAYS = [
     "numbers 1,000.5 and -5 and +1 and 50%",
+    "Dr. X and JFK",
     "snake_case and __file and a_b_c_",
     "2 * 3 = 6 and 4 * 5, and 2*3*4, and 2**10, x**2 + y**2",
     "C# and #1 and C++ and F♯ and A* and f***",
@@ -320,6 +325,7 @@ def test_what_is_no_mark_stays(text: str) -> None:
         ("これは**大事**な*こと*です", "これは大事なことです"),
         ("**open and close** and half** of", "open and close and half of"),
         ("an **open half", "an open half"),
+        ("*a **b *c* b** a*", "a b c b a"),
         ("~~struck~~ out", "struck out"),
         ("call `print` and ``x``", "call print and x"),
         ("see [the page](https://x.org/a_(b)) now", "see the page now"),
@@ -338,6 +344,7 @@ def test_what_is_no_mark_stays(text: str) -> None:
         ("Great 🎉! And 🎉 so 🎉🎊 on.", "Great! And so on."),
         ("Hi👋there and hi👋 there 👋", "Hi there and hi there"),
         ("so «🎉oui» then", "so «oui» then"),
+        ("(a👋b) and a👋«b»", "(a b) and a«b»"),
         ("a 👩🏽‍🏫 b 👨‍👩‍👧‍👦 c 🏴󠁧󠁢󠁥󠁮󠁧󠁿 d 🇯🇵🇫🇷 e ❤️‍🔥 f 🏃‍♀️ g 🙂‍↔️ h", "a b c d e f g h"),
         ("press 1️⃣ or #️⃣ ☀️ ☎ ©️ ▶️ ♂️", "press 1 or #"),
         ("text\ufe0e \U000e0041marks", "text marks"),
@@ -351,6 +358,7 @@ def test_what_is_no_mark_stays(text: str) -> None:
         ("Speaker2: hi", "hi"),
         ("**Host: hi**", "hi"),
         ("*Host: hi*", "hi"),
+        ("*Host:* hi", "hi"),
         ("- 🎙️ **Host:** hi", "hi"),
         ("> Narrator: hi", "hi"),
         ("one\nHost: two", "one two"),
@@ -416,8 +424,9 @@ def test_an_editor_is_told_that_there_is_nothing_to_speak() -> None:
 
 
 def test_a_language_that_we_do_not_know_is_an_error() -> None:
-    with pytest.raises(LanguageError):
-        sentences("Hello.", "xx")
+    for use in (parse, sentences, split):
+        with pytest.raises(LanguageError):
+            use("Hello.", "xx")
 
 
 @pytest.mark.parametrize(
@@ -428,6 +437,8 @@ def test_a_language_that_we_do_not_know_is_an_error() -> None:
         ("```\n~~~ md\n# T\n~~~\n```", "# T"),
         ("```\na\n```\nb\n```\nc\n```", "```\na\n```\nb\n```\nc\n```"),
         ("```\na", "```\na"),
+        ("```\na\n```py\nb\n```", "a\n```py\nb"),
+        ("```\n``\na\n```", "``\na"),
         ("```\na\n~~~", "```\na\n~~~"),
         ("``\na\n``", "``\na\n``"),
         ("Here:\n```\na\n```", "Here:\n```\na\n```"),
@@ -449,7 +460,7 @@ def test_a_completion_is_normalised_for_saving(answer: str, saved: str) -> None:
 
 
 def test_the_transcript_is_readable_also_where_an_editor_broke_it() -> None:
-    assert readable("# T\n## C\n**One** two.\n[pause 4.0s]\n[pause ever]\n### Sub\n- item\n## \n# 🎉") == [
+    assert readable("# T\n## C\n**One** two.\n[pause 4.0s]\n[pause ever]\n### Sub\n- item\n## \n## ![i](j)") == [
         ("title", "T"),
         ("chapter", "C"),
         ("paragraph", "One two."),
@@ -464,6 +475,7 @@ def test_the_transcript_is_readable_also_where_an_editor_broke_it() -> None:
     ("language", "text", "parts"),
     [
         ("en", "", [""]),
+        ("en", "! ? ! ?", ["! ? ! ?"]),
         ("en", "One. Two! Three? Four… Five", ["One. ", "Two! ", "Three? ", "Four… ", "Five"]),
         ("en", "It is 3.14. Or 2.5? Yes.", ["It is 3.14. ", "Or 2.5? ", "Yes."]),
         ("en", "See e.g. Paris. And i.e. that etc. too.", ["See e.g. Paris. ", "And i.e. that etc. too."]),
@@ -492,6 +504,7 @@ def test_the_transcript_is_readable_also_where_an_editor_broke_it() -> None:
         ("ja", "円は３．１４です．次", ["円は３．１４です．", "次"]),
         ("ja", "３． １４．a．５", ["３． ", "１４．", "a．", "５"]),
         ("ja", "Go. Now! 次", ["Go. Now! 次"]),
+        ("ja", "約３．１次。３。４", ["約３．１次。", "３。", "４"]),
         ("zh-CN", "你好。再见！", ["你好。", "再见！"]),
         ("ko", "네. 좋아요! 行。次", ["네. ", "좋아요! ", "行。", "次"]),
         ("ar", "نعم؟ لا. ربما۔ثم", ["نعم؟ ", "لا. ", "ربما۔", "ثم"]),
