@@ -120,6 +120,10 @@ class DailyPodcastAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: DailyPodcast, form: Any, change: bool) -> None:
         obj.store(**{name: form.cleaned_data[name] for name in form.changed_data})  # whoever makes it writes the rest
+        if obj.has_audio and "script_text" in form.changed_data:
+            messages.warning(
+                request, _("The audio still speaks the script as it was. Generate a new episode to hear it.")
+            )
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         return self._to("dailycast_dailypodcast_generate")

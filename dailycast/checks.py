@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Info, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
-from . import registry, storage
+from . import money, registry, storage
 from .conf import KINDS, conf
 from .errors import LanguageError, LearnerContextError, ProviderNotConfigured
 from .languages import normalise
@@ -28,7 +28,7 @@ def check_dailycast(**_: Any) -> list[CheckMessage]:
     messages = check_readable()
     if messages:
         return messages
-    return [*check_storage(), *check_providers(), *check_context(), *check_language(), *check_keys()]
+    return [*check_storage(), *check_providers(), *check_context(), *check_language(), *check_prices(), *check_keys()]
 
 
 def check_readable() -> list[CheckMessage]:
@@ -93,6 +93,15 @@ def check_language() -> list[CheckMessage]:
             )
         ]
     return []
+
+
+def check_prices() -> list[CheckMessage]:
+    hint = "Write openai/MODEL=in/out (tokens) or polly/ENGINE=price (characters), in USD a million, without a sign."
+    return [
+        Warning(f"DAILYCAST_PRICES: {key}={listed} is no price.", hint=hint, id="dailycast.W009")
+        for key, listed in conf.DAILYCAST_PRICES.items()
+        if money.read_price(listed) is None
+    ]
 
 
 def check_keys() -> list[CheckMessage]:

@@ -1,8 +1,9 @@
 """What an episode may know of its learner: `LearnerContext`, and the door through which a host gives it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
 EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@\w[\w-]*(?:\.\w[\w-]*)+")
+
+LONGEST_TEXT = 2_000  # characters of any one text; what stands behind them is left out
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,10 @@ class DueReview:
 class LearnerContext:
     """What the host's records say of one learner. Every field is optional, and an empty context is a valid one.
 
-    Texts are plain and short. `language` and `native_language` are BCP-47 codes, `level` is the host's own word
-    (say "A2" or "beginner"), `active_days` counts the learner's active days of the last seven. There is no field
-    for an id or an address, and e-mail addresses inside texts are taken out, so neither reaches a prompt.
+    Texts are plain and short; of a longer one the first LONGEST_TEXT characters are taken. `language` and
+    `native_language` are BCP-47 codes, `level` is the host's own word (say "A2" or "beginner"), `active_days` counts
+    the learner's active days of the last seven. There is no field for an id or an address, and e-mail addresses
+    inside texts are taken out, so neither reaches a prompt.
     """
 
     first_name: str = ""
@@ -159,28 +163,28 @@ def _value(hint: Any, value: Any, where: str, problems: list[str]) -> Any:
         return _items(get_args(hint)[0], value, where, problems)
     if hint is int:
         return _whole_number(value, where, problems)
-    if not isinstance(value, (str, int, float)) and not _is_lazy_text(value):
+    if not isinstance(value, (str, int, float, Decimal, Promise)):
         problems.append(f"{where} must be a text, not {type(value).__name__}")
         return ""
-    return without_emails(str(value))
+    return without_emails(str(value)[:LONGEST_TEXT])
 
 
 def _whole_number(value: Any, where: str, problems: list[str]) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or value < 0 or value % 1:
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or not value >= 0 or value % 1:
         problems.append(f"{where} must be a whole number, 0 or more, not {value!r}")
         return 0
     return int(value)
 
 
 def _items(kind: Any, value: Any, where: str, problems: list[str]) -> tuple[Any, ...]:
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Sequence):
+    if isinstance(value, (str, bytes, Mapping, Promise)) or not isinstance(value, Iterable):
         problems.append(f"{where} must be a list, not {type(value).__name__}")
         return ()
     return tuple(_item(kind, item, f"{where}[{index}]", problems) for index, item in enumerate(value))
 
 
 def _item(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
-    if isinstance(value, str) or _is_lazy_text(value):
+    if isinstance(value, (str, Promise)):
         value = {fields(kind)[0].name: value}
     elif isinstance(value, kind):
         value = asdict(value)
@@ -188,10 +192,6 @@ def _item(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
         problems.append(f"{where} must be a dict or a text, not {type(value).__name__}")
         return kind()
     return _build(kind, value, where + ".", problems)
-
-
-def _is_lazy_text(value: Any) -> bool:
-    return isinstance(value, Promise)
 
 
 def without_emails(text: str) -> str:

@@ -1,6 +1,6 @@
 """What a call costs, from a dated price table. An unknown price is None, never 0."""
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from django.utils.translation import gettext as _
 
@@ -20,12 +20,24 @@ PRICES = {
     "pico/pico": "0",
 }
 MILLION = 1_000_000
+MOST = 10_000  # USD a million: a price above this is a typo
 
 
 def price(key: str) -> tuple[Decimal, ...] | None:
-    """The prices under `provider/model` or `provider/engine`, DAILYCAST_PRICES first; None when there are none."""
-    listed = conf.DAILYCAST_PRICES.get(key, PRICES.get(key))
-    return None if listed is None else tuple(Decimal(part.strip()) for part in listed.split("/"))
+    """The prices under `provider/model` or `provider/engine`, DAILYCAST_PRICES first; None when there are none.
+
+    A price that cannot be read counts as none: a typo must not lose what has been paid for.
+    """
+    return read_price(conf.DAILYCAST_PRICES.get(key, PRICES.get(key, "")))
+
+
+def read_price(listed: str) -> tuple[Decimal, ...] | None:
+    """`"16"` or `"0.10/0.50"`: USD a million, up to MOST each; None for anything else."""
+    try:
+        prices = tuple(Decimal(part.strip()) for part in listed.split("/"))
+    except InvalidOperation:
+        return None
+    return prices if all(price.is_finite() and 0 <= price <= MOST for price in prices) else None
 
 
 def cost(key: str, *units: int | None, unbilled: bool = False) -> Decimal | None:
@@ -34,7 +46,7 @@ def cost(key: str, *units: int | None, unbilled: bool = False) -> Decimal | None
     What nobody bills, by a price of 0 or `unbilled` and without a price, costs 0 whatever it counted.
     """
     prices = price(key)
-    if prices is None:
+    if prices is None or len(prices) != len(units):
         return Decimal(0) if unbilled else None
     if not any(prices):
         return Decimal(0)

@@ -6,26 +6,26 @@ Three public functions, as every host knows them: `create_podcast_for_user`, `ge
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeVar
+from traceback import extract_tb
+from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 
 from . import captions, money, mp3, prompts, registry, script, storage, vendor
 from .conf import conf
-from .errors import DailycastError, LearnerContextError, Mp3Error, ProviderError, ScriptError
+from .errors import DailycastError, LearnerContextError, Mp3Error, ProviderError, ProviderNotConfigured, ScriptError
 from .languages import get_language, normalise
 from .learner import LearnerContext, get_learner_context
 from .llm.base import Completion, LLMProvider, Prompt
 from .models import NO_AUDIO, DailyPodcast, Reason, Status
 from .tts.base import Clip, TTSProvider
 
-T = TypeVar("T")
 logger = logging.getLogger("dailycast")
+LONGEST_SCRIPT = 12_000  # characters that are always taken; above, three times the length that was asked for
 NOT_CONFIGURED = "Dailycast: AWS credentials not configured, skipping audio generation"
 
 
@@ -121,6 +121,9 @@ def produce(podcast: DailyPodcast, minutes: float | None = None, audio: bool = T
             _speak(podcast, deadline)
     except Exception as error:  # noqa: BLE001  # the job boundary
         _end_badly(podcast, error)
+    except KeyboardInterrupt as stop:
+        _end_badly(podcast, stop)
+        raise
     return podcast
 
 
@@ -180,10 +183,10 @@ REASONS: dict[type[Exception], tuple[Reason, Reason]] = {  # before there is a s
 }
 
 
-def _end_badly(podcast: DailyPodcast, error: Exception) -> None:
+def _end_badly(podcast: DailyPodcast, error: BaseException) -> None:
     known = next((pair for kind, pair in REASONS.items() if isinstance(error, kind)), None)
     before, after = known or (Reason.INTERNAL, Reason.INTERNAL)
-    details = str(error) if known else type(error).__name__
+    details = str(error) if known else f"{type(error).__name__} in {extract_tb(error.__traceback__)[-1].name}"
     logger.error("Dailycast: episode %s: %s", podcast.pk, details, exc_info=None if known else error)
     if podcast.script_text:
         return _without_audio(podcast, after, details)
@@ -201,14 +204,20 @@ def choose_language(language: str | None, context: LearnerContext | None = None)
 def write_script(context: LearnerContext, language: str, minutes: float, deadline: float) -> Draft:
     """Ask the writers in their order for a script. Raises ProviderError when each of them failed."""
     prompt = prompts.build(context, language, minutes)
-    return registry.first(registry.llm_chain(), partial(_draft, prompt=prompt, deadline=deadline))
+    writers = registry.llm_chain()
+    if not writers:
+        raise ProviderNotConfigured(f"no writer is configured. {registry.llm_missing()}")
+    return registry.first(writers, partial(_draft, prompt=prompt, deadline=deadline))
 
 
 def _draft(provider: LLMProvider, prompt: Prompt, deadline: float) -> Draft:
-    completion = _limited(partial(provider.complete, prompt), conf.DAILYCAST_LLM_TIMEOUT, deadline)
+    completion = vendor.limited(partial(provider.complete, prompt), conf.DAILYCAST_LLM_TIMEOUT, deadline)
     text = script.from_completion(completion.text)
-    if not script.parse(text, prompt.language).clips:
+    spoken = len(script.parse(text, prompt.language).text)
+    if not spoken:
         raise ProviderError("the answer has nothing in it to speak", permanent=True)
+    if spoken > max(LONGEST_SCRIPT, 3 * prompt.minutes * 60 * get_language(prompt.language).rate):
+        raise ProviderError(f"the answer runs on, over {spoken:,} characters", permanent=True)
     key = f"{completion.provider}/{completion.model}"
     units = completion.prompt_tokens, completion.completion_tokens
     return Draft(text, completion, money.cost(key, *units, unbilled=provider.unbilled()))
@@ -242,7 +251,7 @@ def _voices(language: str) -> list[TTSProvider]:
 def _speech(provider: TTSProvider, parsed: script.Script, language: str, deadline: float) -> Speech:
     texts = list(dict.fromkeys(parsed.clips))  # a text that repeats is bought once
     calls = [partial(_clip, provider, text, language, deadline) for text in texts]
-    clips = vendor.in_order(calls, provider.parallel, _left(deadline))
+    clips = vendor.in_order(calls, provider.parallel, vendor.left(deadline))
     joined = _joined(parsed, dict(zip(texts, clips, strict=True)))
     voices = dict.fromkeys(f"{clip.voice} {clip.engine}".strip() for clip in clips)
     costs = [
@@ -261,7 +270,7 @@ def _speech(provider: TTSProvider, parsed: script.Script, language: str, deadlin
 
 
 def _clip(provider: TTSProvider, text: str, language: str, deadline: float) -> Clip:
-    return _limited(partial(provider.speak, text, language), conf.DAILYCAST_SPEECH_TIMEOUT, deadline)
+    return vendor.limited(partial(provider.speak, text, language), conf.DAILYCAST_SPEECH_TIMEOUT, deadline)
 
 
 def _joined(parsed: script.Script, spoken: dict[str, Clip]) -> mp3.Joined:
@@ -272,26 +281,5 @@ def _joined(parsed: script.Script, spoken: dict[str, Clip]) -> mp3.Joined:
         raise ProviderError(f"the clips cannot be joined: {error}", permanent=True) from error
 
 
-# The clock
-
-
 def _deadline() -> float:
     return time.monotonic() + conf.DAILYCAST_JOB_TIMEOUT
-
-
-def _left(deadline: float) -> float:
-    """Seconds until `deadline`. Raises ProviderError when there are none."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise ProviderError(f"the episode took longer than {conf.DAILYCAST_JOB_TIMEOUT:g} s", permanent=True)
-    return left
-
-
-def _limited(call: Callable[[float], T], seconds: float, deadline: float) -> T:
-    """`call(timeout)` within `seconds` of wall clock, tried once more after a transient error."""
-
-    def once() -> T:
-        limit = min(seconds, _left(deadline))
-        return vendor.within(limit, partial(call, limit))
-
-    return vendor.twice(once, deadline)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from importlib import import_module
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -98,6 +99,24 @@ def _next(done: "queue.SimpleQueue[Outcome[T]]", wait: float, seconds: float) ->
         return done.get(timeout=max(wait, 0))
     except queue.Empty:
         raise ProviderError(f"no answer within {seconds:.1f} s", permanent=False) from None
+
+
+def left(deadline: float) -> float:
+    """Seconds until `deadline` (monotonic). Raises ProviderError when there are none."""
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise ProviderError("the episode took longer than DAILYCAST_JOB_TIMEOUT", permanent=True)
+    return seconds
+
+
+def limited(call: Callable[[float], T], seconds: float, deadline: float) -> T:
+    """`call(timeout)` within `seconds` of wall clock and before `deadline`, tried once more after a transient error."""
+
+    def once() -> T:
+        limit = min(seconds, left(deadline))
+        return within(limit, partial(call, limit))
+
+    return twice(once, deadline)
 
 
 def brief(told: object) -> str:

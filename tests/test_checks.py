@@ -68,6 +68,12 @@ def test_a_whole_configuration_is_silent(found: Any) -> None:
             "Unknown language 'klingon'",
             "DAILYCAST_DEFAULT_LANGUAGE=en",
         ),
+        (
+            {"DAILYCAST_PRICES": {"polly/neural": "$16", "polly/standard": "4"}},
+            "W009",
+            "DAILYCAST_PRICES: polly/neural=$16 is no price.",
+            "USD a million",
+        ),
         ({"OPENAI_API_KEY": ""}, "W008", "No writer is configured.", "openai: set OPENAI_API_KEY"),
         (
             {"OPENAI_API_KEY": "", "DAILYCAST_LLM_PROVIDERS": ["openai", "template"]},

@@ -468,14 +468,40 @@ def test_faults_are_counted_spared_and_matched(cloud: Cloud) -> None:
     assert outcomes(cloud) == ["ok", "ok", "no_audio", "ok", "no_audio", "ok"]
 
 
-def test_a_fault_without_end_lasts_until_it_is_healed(cloud: Cloud) -> None:
+def test_a_fault_without_end_lasts_until_it_is_mended(cloud: Cloud) -> None:
     cloud.fail("polly", Fault.NO_AUDIO, times=None)
     polly(cloud)
+    polly(cloud)
+    cloud.mend()
+    polly(cloud)
+    assert outcomes(cloud) == ["no_audio", "no_audio", "ok"]
+
+
+def test_a_request_that_is_refused_anyway_uses_up_no_fault(cloud: Cloud) -> None:
+    cloud.fail("polly", Fault.NO_AUDIO)
     refused(cloud, VoiceId="Alexa")
     polly(cloud)
-    cloud.heal()
+    assert outcomes(cloud) == ["ValidationException", "no_audio"]
+
+
+def test_a_reset_cloud_is_as_new(cloud: Cloud) -> None:
+    cloud.fail("polly", Fault.NO_AUDIO)
+    cloud.latency, cloud.rate, cloud.script = {"polly": 60}, {"polly": 1}, "# Hello, Alex"
+    chat(cloud)
+    cloud.reset()
+    assert (cloud.calls, cloud.billed("openai"), cloud.peak("openai")) == ([], 0, 0)
+    assert polly(cloud)["mp3"] != b""
     polly(cloud)
-    assert outcomes(cloud) == ["no_audio", "ValidationException", "no_audio", "ok"]
+    assert str(chat(cloud).choices[0].message.content).startswith("# Today, from your own notes")
+    assert outcomes(cloud) == ["ok", "ok", "ok"]
+
+
+def test_each_vendor_sends_its_own_bill(cloud: Cloud) -> None:
+    cloud.script = "# Hello, Alex"
+    chat(cloud, "twelve chars")
+    polly(cloud, "Hello.")
+    polly(cloud, "Hello, Alex.")
+    assert [cloud.billed(vendor) for vendor in ("openai", "polly", "gemini")] == [6, 18, 0]
 
 
 def test_a_fault_that_the_vendor_has_not_is_an_error(cloud: Cloud) -> None:
@@ -485,13 +511,19 @@ def test_a_fault_that_the_vendor_has_not_is_an_error(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flying", "engine", "status"), [(17, "neural", 200), (18, "neural", 400), (18, "standard", 200)]
+    ("flying", "at", "engine", "status"),
+    [
+        (17, "neural", "neural", 200),
+        (18, "neural", "neural", 400),
+        (18, "neural", "standard", 200),
+        (18, "standard", "neural", 200),
+    ],
 )
-def test_polly_takes_18_neural_calls_at_once_and_no_more(flying: int, engine: str, status: int) -> None:
+def test_polly_takes_18_neural_calls_at_once_and_no_more(flying: int, at: str, engine: str, status: int) -> None:
     with ThreadPoolExecutor(flying) as crowd, Cloud() as cloud:
         cloud.fail("polly", Fault.HANG, times=flying)
         for _ in range(flying):
-            crowd.submit(plain_polly, cloud)
+            crowd.submit(plain_polly, cloud, at)
         until = time.monotonic() + LONG
         while len(cloud.calls) < flying and time.monotonic() < until:
             time.sleep(0.01)

@@ -75,6 +75,12 @@ def chosen(*options: str) -> str:
     return run("--script-only", *options)[-1].rpartition(" ")[2]
 
 
+def test_nobody_pays_for_a_learner_who_is_gone() -> None:
+    people()
+    with pytest.raises(CommandError, match="The user 'gone' is not active, so nobody could listen"):
+        run("--user", "gone")
+
+
 def test_whom_it_takes(settings: Any) -> None:
     who = people()
     assert chosen() == "kim"

@@ -1,3 +1,4 @@
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -132,6 +133,7 @@ def test_numbers_become_texts_and_none_is_nothing() -> None:
         ({"courses": "History"}, "courses must be a list, not str"),
         ({"courses": {"title": "x"}}, "courses must be a list, not dict"),
         ({"courses": 3}, "courses must be a list, not int"),
+        ({"courses": gettext_lazy("Yes")}, "courses must be a list, not __proxy__"),
         ({"mistakes": ["a", 7]}, "mistakes[1] must be a dict or a text, not int"),
         ({"goal": ["a"]}, "goal must be a text, not list"),
         ({"first_name": ALEX}, "first_name must be a text, not User"),
@@ -153,8 +155,20 @@ def test_every_wrong_key_is_named_at_once() -> None:
         learner_context({"a": 1, "goal": []})
 
 
-def test_a_whole_float_is_a_whole_number() -> None:
-    assert learner_context({"active_days": 3.0}).active_days == 3
+@pytest.mark.parametrize("days", [3.0, Decimal(3)])
+def test_a_whole_number_of_any_kind_is_one(days: Any) -> None:
+    assert learner_context({"active_days": days}).active_days == 3
+
+
+def test_a_query_is_as_good_as_a_list(alex: User) -> None:
+    names = User.objects.values_list("username", flat=True)
+    assert learner_context({"due_reviews": names, "mistakes": (name for name in ["a"])}) == LearnerContext(
+        due_reviews=(DueReview("alex"),), mistakes=(Mistake("a"),)
+    )
+
+
+def test_a_text_without_end_is_cut() -> None:
+    assert learner_context({"goal": "x" * 500_000}).goal == "x" * 2_000
 
 
 def test_an_adapter_must_return_a_context_or_a_dict(host: Any) -> None:

@@ -256,7 +256,7 @@ print(gemini.Provider().complete(Prompt("", "Hello", LearnerContext(), "en", 4),
         (KEY, "", ["google.generativeai"], ""),
         ("", "http://127.0.0.1", ["google.genai"], ""),
         (KEY, "http://127.0.0.1", ["google.genai"], ""),
-        (KEY, "", [], "pip install 'dailycast[gemini]'"),
+        (KEY, "", [], "pip install 'dailycast[genai]'"),
         ("AIza\u2026", "", ["google.genai"], "copy GEMINI_API_KEY again: it holds characters that no key has"),
     ],
 )

@@ -61,3 +61,19 @@ def test_sums() -> None:
 )
 def test_money_for_a_person(usd: Decimal | None, shown: str) -> None:
     assert money.text(usd) == shown
+
+
+@pytest.mark.parametrize("listed", ["$16", "", "16/16", "NaN", "-5", "99999999999", "1e9", "inf", "a/b"])
+def test_a_price_with_a_typo_is_an_unknown_one(listed: str) -> None:
+    with override_settings(DAILYCAST_PRICES={"polly/neural": listed}):
+        assert money.cost("polly/neural", 100) is None
+
+
+def test_a_writers_price_needs_both_parts() -> None:
+    with override_settings(DAILYCAST_PRICES={"openai/gpt-6-luna": "1"}):
+        assert money.cost("openai/gpt-6-luna", 1, 1) is None
+
+
+def test_the_highest_price_that_is_believed() -> None:
+    assert money.read_price("10000") == (Decimal(10000),)
+    assert money.read_price("10000.01") is None

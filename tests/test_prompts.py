@@ -34,5 +34,21 @@ def test_lesson_text_cannot_end_the_records() -> None:
     assert prompts.build(RICH, "en", 4).user.splitlines().count("END RECORDS") == 1
 
 
+def test_a_prompt_stays_bounded_and_counts_what_it_leaves_out() -> None:
+    many = learner_context({"mistakes": [f"Question {number}? " + "x" * 1000 for number in range(120)]})
+    lines = prompts.build(many, "en", 4).user.splitlines()
+    assert 15_000 < len(lines[1]) < 40_000
+    assert [line for line in lines if "left out" in line] == ['"mistakes left out here": 100']
+    assert "Question 19?" in lines[1]
+    assert "Question 20?" not in lines[1]
+
+
+def test_nothing_is_left_out_that_fits() -> None:
+    some = learner_context({"mistakes": [f"Question {number}?" for number in range(100)]})
+    user = prompts.build(some, "en", 4).user
+    assert "Question 99?" in user
+    assert "left out" not in user
+
+
 def test_a_new_learner_is_said_to_be_one() -> None:
     assert "(nothing is known of this learner yet)" in prompts.build(LearnerContext(), "en", 4).user

@@ -221,8 +221,42 @@ def test_a_hosts_own_bug_ends_on_the_row_and_in_the_log(
     monkeypatch.setattr("tests.test_services.records", None)
     monkeypatch.setattr("tests.test_services.learner", lambda user: 1 / 0)
     row = services.create_podcast_for_user(alex, "en")
-    assert (row.status, row.error_code, row.error_message) == ("failed", Reason.INTERNAL, "ZeroDivisionError")
+    assert (row.status, row.error_code, row.error_message) == (
+        "failed",
+        Reason.INTERNAL,
+        "ZeroDivisionError in <lambda>",
+    )
     assert "1 / 0" in logged.text
+
+
+def test_an_interrupted_episode_does_not_stay_running(alex: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(services, "write_script", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        services.create_podcast_for_user(alex, "en")
+    row = DailyPodcast.objects.get()
+    assert (row.status, row.error_message) == ("failed", "KeyboardInterrupt in interrupt")
+
+
+def test_no_writer_configured_says_what_to_set(alex: User, settings: Any) -> None:
+    settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.status, row.error_code) == ("failed", Reason.NO_SCRIPT)
+    assert row.error_message.startswith("no writer is configured. openai: set OPENAI_API_KEY")
+
+
+@pytest.mark.parametrize(("characters", "writer"), [(11_990, "openai"), (12_050, "template")])
+def test_a_writer_that_runs_on_is_not_spoken(cloud: Cloud, alex: User, characters: int, writer: str) -> None:
+    cloud.script = "# Long\n" + "Ten chars. " * (characters // 11)
+    row = services.produce(services.open_episode(alex, "en"), audio=False)
+    assert row.llm_provider == writer
+
+
+def test_a_long_episode_may_be_long(cloud: Cloud, alex: User) -> None:
+    cloud.script = "# Long\n" + "Ten chars. " * 1_300
+    assert services.produce(services.open_episode(alex, "en"), minutes=10, audio=False).llm_provider == "openai"
 
 
 # The voice

@@ -182,3 +182,20 @@ def test_a_vendors_text_is_quoted_briefly_and_without_keys(settings: Any, told: 
     settings.AWS_ACCESS_KEY_ID, settings.AWS_SECRET_ACCESS_KEY = "AKIA-a", "secret-a"
     settings.AWS_SESSION_TOKEN = "token-a"
     assert vendor.brief(told) == text
+
+
+def test_the_shorter_of_a_calls_time_and_what_is_left_is_given_to_it() -> None:
+    assert vendor.limited(lambda timeout: timeout, 30, time.monotonic() + 60) == 30
+    assert 59 < vendor.limited(lambda timeout: timeout, 90, time.monotonic() + 60) <= 60
+
+
+def test_a_limited_call_is_given_up_and_tried_once_more(waits: list[float]) -> None:
+    flaky = Flaky(ProviderError("busy", permanent=False))
+    assert vendor.limited(lambda timeout: flaky(), 5, soon()) == "speech"
+    assert (flaky.calls, waits) == (2, [0.5])
+
+
+def test_nothing_is_called_after_the_deadline() -> None:
+    with pytest.raises(ProviderError, match="the episode took longer than DAILYCAST_JOB_TIMEOUT") as caught:
+        vendor.limited(lambda timeout: timeout, 5, time.monotonic())
+    assert caught.value.permanent is True

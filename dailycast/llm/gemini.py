@@ -32,7 +32,7 @@ class Provider(LLMProvider):
             return "set GEMINI_API_KEY"
         if not sendable(conf.GEMINI_API_KEY):
             return "copy GEMINI_API_KEY again: it holds characters that no key has"
-        return "" if _has("google.genai") or _has("google.generativeai") else "pip install 'dailycast[gemini]'"
+        return "" if _has("google.genai") or _has("google.generativeai") else "pip install 'dailycast[genai]'"
 
     def unbilled(self) -> bool:
         return bool(conf.GEMINI_BASE_URL) and not conf.GEMINI_API_KEY

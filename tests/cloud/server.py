@@ -116,11 +116,6 @@ class Cloud:
         with self._lock:
             self._faults.setdefault(vendor, []).append(Queued(fault, times, after, matching))
 
-    def heal(self) -> None:
-        """Forget every fault that is still queued."""
-        with self._lock:
-            self._faults.clear()
-
     def mend(self) -> None:
         """Forget the faults that are queued."""
         with self._lock:

@@ -70,6 +70,8 @@ def find_user(wanted: str) -> AbstractBaseUser:
     named = users.filter(**{get_user_model().USERNAME_FIELD: wanted}).first() or by_id(wanted)
     if named is None:
         raise CommandError(f"There is no user with the name or id {wanted!r}.")
+    if not named.is_active:
+        raise CommandError(f"The user {wanted!r} is not active, so nobody could listen.")
     return named
 
 
