@@ -21,6 +21,10 @@ class Mp3Error(DailycastError):
     """Bytes that are not the whole, constant-bitrate MP3 they should be."""
 
 
+class MixedMp3Error(Mp3Error):
+    """A whole MP3 whose frames differ in format, as those of a variable bitrate do."""
+
+
 class ProviderError(DailycastError):
     """A vendor's call failed.
 
@@ -32,6 +36,13 @@ class ProviderError(DailycastError):
         super().__init__(message)
         self.permanent = permanent
         self.retry_after = retry_after
+
+
+class ThrottledError(ProviderError):
+    """Too many calls at once: nothing was done or billed, and the same call will pass a little later."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message, permanent=False, retry_after=retry_after)
 
 
 class ProviderNotConfigured(ProviderError):  # noqa: N818  # it reads as what it says

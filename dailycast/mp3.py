@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, pairwise
 
-from .errors import Mp3Error
+from .errors import MixedMp3Error, Mp3Error
 
 MPEG_1, MPEG_2, MPEG_2_5 = 3, 2, 0  # the header's version bits
 LAYER_III = 1
@@ -100,6 +100,14 @@ def format_of(data: bytes) -> Format:
     return _walk(data)[0]
 
 
+def tagged(mp3: bytes, title: str) -> bytes:
+    """`mp3` behind an ID3v2.3 tag with the `title`, in UTF-16 as that version has it (id3.org, ID3v2.3.0)."""
+    text = b"\x01" + title.encode("utf-16")
+    frame = b"TIT2" + len(text).to_bytes(4, "big") + b"\0\0" + text
+    size = bytes(len(frame) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    return b"ID3\x03\0\0" + size + frame + mp3
+
+
 def silence(form: Format, seconds: float) -> bytes:
     """Silent frames of `form`, as many as come nearest to `seconds`."""
     return b"".join(_silence(form, seconds))
@@ -155,7 +163,7 @@ def _alike(found: list[tuple[Format, bytes]]) -> tuple[Format, list[bytes]]:
     first = found[0][0]
     for number, (form, _) in enumerate(found, 1):
         if form != first:
-            raise Mp3Error(f"Frame {number} is {form}, the first is {first}.")
+            raise MixedMp3Error(f"Frame {number} is {form}, the first is {first}.")
     return first, [frame for _, frame in found]
 
 

@@ -39,7 +39,7 @@ PAUSE = re.compile(
 )
 SECONDS = re.compile(r"(\d+(?:[.,]\d+)?)s(?:ec(?:ond)?s?)?", re.IGNORECASE)
 
-HEADING = re.compile(r"(#{1,6})\s+(?=\S)")
+HEADING = re.compile(r"(#{1,6})\s")
 HEADINGS = {1: "title", 2: "chapter"}
 FENCE = re.compile(r"(?:`{3,}|~{3,}) ?[\w+.-]*")
 RULE = re.compile(r"[-*_=~#>|:+`\s]*")  # rules, the line under a table's head, an empty quote, nothing
@@ -49,7 +49,7 @@ LABEL = re.compile(
     r"\A([*_]{0,3}) ?(?:host|narrator|speaker(?: ?\d+| [a-z])) ?([*_]{0,3}) ?[:：]([*_]{0,3}) ?", re.IGNORECASE
 )
 STAGE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|（[^（）]*）|［[^［］]*］|【[^【】]*】")
-LANGUAGE_CODE = r"[a-z]{2,3}(?:-[a-z0-9]{2,8})*"
+LANGUAGE_CODE = r"[a-z]{2,3}(?:-[a-z0-9]+)*"
 LANGUAGE_END = re.compile(rf"\[/({LANGUAGE_CODE})\]", re.IGNORECASE)
 LANGUAGE_MARK = re.compile(rf"\[/?({LANGUAGE_CODE})\]", re.IGNORECASE)
 
@@ -68,7 +68,7 @@ EMOJI_PARTS = re.compile(r"[\ufe0e\ufe0f\u20e3\U000e0020-\U000e007f]")  # left o
 
 LINK = re.compile(r"(!?)\[([^\[\]]*)\]\((?:[^()]|\([^()]*\))*+\)")
 # ASCII only, since Japanese writes on without a space; it never ends in a sentence's own punctuation.
-ADDRESS = r"""(?:https?://|ftp://|(?<!\w)www\.)(?:[.,;:!?'"*_~]*+(?:[#$%&+\-/0-9=@A-Z^a-z|]|\([!-'*-~]*\)))*+"""
+ADDRESS = r"""(?:https?://|ftp://|(?<!\w)www\.)(?:[.,;:!?'"*_~]*+(?:(?![()<>`\[\]])[!-~]|\([!-'*-~]*\)))*+"""
 URL = re.compile(rf" ?(?P<mark>[*_]{{0,3}})(?:\({ADDRESS}\)|<{ADDRESS}>|{ADDRESS})(?P=mark)", re.IGNORECASE)
 TAG = re.compile(
     r"""<!--[^<>]*-->|</?([a-z][a-z0-9:-]*|[A-Z][A-Z0-9]*)(?:\s+[\w:-]+=(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>=]+))*\s*/?>"""
@@ -85,7 +85,7 @@ WIDE_BREAK = re.compile(rf"(?<=[{WIDE}])\n(?=[{WIDE}])")
 
 SOFT_STOPS = LATIN_STOPS  # they end a sentence only where a space follows
 CLOSERS = r"""\])}"'”“’‘»«」』）】〉》］｝"""  # right after a stop; each language closes with another's opening quote
-OPENERS = "«“„‘([{「『（【¿¡"
+OPENERS = "«‹“„"  # French writes a space after them
 ABBREVIATION = re.compile(
     r"(?<![^\W\d_])(?:[A-Za-z\u00c0-\u024f\u0370-\u052f]|Dr|Mr|Mrs|Ms|Prof|St|Jr|Sra?|Dra|Mme|Mlle|Hr|Fr|Nr|Sig|Dott|vs)$"
 )

@@ -40,16 +40,17 @@ class Draft:
 
 @dataclass(frozen=True)
 class Speech:
-    """A spoken script: the MP3, its measured seconds, what the vendor billed; `chapters` and `cues` are JSON-ready."""
+    """A spoken script: the MP3 and its measured seconds; `chapters` and `cues` are JSON-ready."""
 
     mp3: bytes
     duration: float
     chapters: list[dict[str, Any]]
     cues: list[dict[str, Any]]
-    characters: int
     provider: str
     voice: str
-    cost: Decimal | None
+
+
+Bought = tuple[Clip, Decimal | None]  # a clip, and what it cost
 
 
 class NoVoiceError(DailycastError):
@@ -88,7 +89,7 @@ def synthesize_audio(script_text: str, language: str | None = None) -> tuple[byt
     Raises ProviderError when every voice failed, ScriptError for a script that an editor has to mend, LanguageError.
     """
     try:
-        speech = make_speech(script_text, choose_language(language), _deadline())
+        speech = make_speech(script_text, choose_language(language), _deadline(), [])
     except NoVoiceError:
         return b"", NO_AUDIO
     return speech.mp3, speech.provider
@@ -144,11 +145,13 @@ def _write(podcast: DailyPodcast, minutes: float, deadline: float) -> None:
 
 
 def _speak(podcast: DailyPodcast, deadline: float) -> None:
+    bought: list[Bought] = []
     try:
-        speech = make_speech(podcast.script_text, podcast.language, deadline)
+        speech = make_speech(podcast.script_text, podcast.language, deadline, bought)
     except NoVoiceError as none:
         return _without_audio(podcast, none.reason, str(none))
-    podcast.store(cost_usd=money.add(podcast.cost_usd, speech.cost), tts_characters=speech.characters)
+    finally:
+        _charge(podcast, bought)
     name = storage.replace(podcast.name_audio(), speech.mp3)
     podcast.store(
         audio_file=name,
@@ -162,6 +165,13 @@ def _speak(podcast: DailyPodcast, deadline: float) -> None:
         completed_at=timezone.now(),
     )
     return None
+
+
+def _charge(podcast: DailyPodcast, bought: list[Bought]) -> None:
+    """Count on the row what the vendor billed, also for speech that failed in the end."""
+    if bought:
+        characters = (podcast.tts_characters or 0) + sum(clip.characters for clip, _ in bought)
+        podcast.store(tts_characters=characters, cost_usd=money.add(podcast.cost_usd, *(cost for _, cost in bought)))
 
 
 def _without_audio(podcast: DailyPodcast, reason: Reason, details: str = "") -> None:
@@ -226,12 +236,16 @@ def _draft(provider: LLMProvider, prompt: Prompt, deadline: float) -> Draft:
 # The speech
 
 
-def make_speech(script_text: str, language: str, deadline: float) -> Speech:
-    """Speak a whole script. Raises NoVoiceError when nobody can, ProviderError when each voice failed, ScriptError."""
+def make_speech(script_text: str, language: str, deadline: float, bought: list[Bought]) -> Speech:
+    """Speak a whole script; `bought` takes each clip with its cost as it arrives, whatever becomes of the whole.
+
+    Raises NoVoiceError when nobody can speak, ProviderError when each voice failed, ScriptError.
+    """
     parsed = script.parse(script_text, language)
     if not parsed.clips:
         raise ScriptError("The script has nothing in it to speak.")
-    return registry.first(_voices(language), partial(_speech, parsed=parsed, language=language, deadline=deadline))
+    speak = partial(_speech, parsed=parsed, language=language, deadline=deadline, bought=bought)
+    return registry.first(_voices(language), speak)
 
 
 def _voices(language: str) -> list[TTSProvider]:
@@ -248,29 +262,28 @@ def _voices(language: str) -> list[TTSProvider]:
     return voices
 
 
-def _speech(provider: TTSProvider, parsed: script.Script, language: str, deadline: float) -> Speech:
+def _speech(
+    provider: TTSProvider, parsed: script.Script, language: str, deadline: float, bought: list[Bought]
+) -> Speech:
     texts = list(dict.fromkeys(parsed.clips))  # a text that repeats is bought once
-    calls = [partial(_clip, provider, text, language, deadline) for text in texts]
+    calls = [partial(_clip, provider, text, language, deadline, bought) for text in texts]
     clips = vendor.in_order(calls, provider.parallel, vendor.left(deadline))
     joined = _joined(parsed, dict(zip(texts, clips, strict=True)))
-    voices = dict.fromkeys(f"{clip.voice} {clip.engine}".strip() for clip in clips)
-    costs = [
-        money.cost(f"{provider.name}/{clip.engine}", clip.characters, unbilled=provider.unbilled()) for clip in clips
-    ]
     return Speech(
-        mp3=joined.mp3,
+        mp3=mp3.tagged(joined.mp3, parsed.title or "Podcast"),
         duration=joined.duration,
         chapters=[asdict(mark) for mark in captions.chapters(parsed, joined.parts)],
         cues=[asdict(cue) for cue in captions.cues(parsed, joined.parts, language)],
-        characters=sum(clip.characters for clip in clips),
         provider=provider.name,
-        voice=", ".join(voices),
-        cost=money.add(*costs),
+        voice=", ".join(dict.fromkeys(f"{clip.voice} {clip.engine}".strip() for clip in clips)),
     )
 
 
-def _clip(provider: TTSProvider, text: str, language: str, deadline: float) -> Clip:
-    return vendor.limited(partial(provider.speak, text, language), conf.DAILYCAST_SPEECH_TIMEOUT, deadline)
+def _clip(provider: TTSProvider, text: str, language: str, deadline: float, bought: list[Bought]) -> Clip:
+    clip = vendor.limited(partial(provider.speak, text, language), conf.DAILYCAST_SPEECH_TIMEOUT, deadline)
+    key = f"{provider.name}/{clip.engine}"
+    bought.append((clip, money.cost(key, clip.characters, unbilled=provider.unbilled())))
+    return clip
 
 
 def _joined(parsed: script.Script, spoken: dict[str, Clip]) -> mp3.Joined:

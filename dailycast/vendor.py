@@ -10,15 +10,17 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from importlib import import_module
 from itertools import islice
+from random import random
 from typing import Any, Generic, TypeVar
 
 from .conf import conf
-from .errors import ProviderError, ProviderNotConfigured
+from .errors import ProviderError, ProviderNotConfigured, ThrottledError
 
 T = TypeVar("T")
 logger = logging.getLogger("dailycast")
 
 PAUSE_BEFORE_RETRY = 0.5  # seconds, where the vendor names none
+MOST_THROTTLES = 10  # of one call
 LONGEST_RETRY_AFTER = 5.0  # seconds; a vendor that asks for more is passed over
 TRANSIENT = (408, 409, 429)  # and every 5xx
 LONGEST_QUOTE = 200  # characters of a vendor's text in a message of ours
@@ -84,14 +86,30 @@ def in_order(calls: Sequence[Callable[[], T]], parallel: int, seconds: float) ->
 def twice(call: Callable[[], T], deadline: float) -> T:
     """`call()`, and once more after a transient ProviderError if `deadline` (monotonic seconds) leaves the time."""
     try:
-        return call()
+        return _unthrottled(call, deadline)
     except ProviderError as error:
         wait = PAUSE_BEFORE_RETRY if error.retry_after is None else error.retry_after
         if error.permanent or wait > LONGEST_RETRY_AFTER or time.monotonic() + wait >= deadline:
             raise
         logger.info("Dailycast: %s; trying once more in %.1f s", error, wait)
         time.sleep(wait)
-        return call()
+        return _unthrottled(call, deadline)
+
+
+def _unthrottled(call: Callable[[], T], deadline: float) -> T:
+    """`call()`, again after each ThrottledError while there is time: it bought nothing, so it uses up no try.
+
+    The waits differ, or callers that were throttled together would come back together.
+    """
+    for _ in range(MOST_THROTTLES):
+        try:
+            return call()
+        except ThrottledError as error:
+            wait = (error.retry_after or 0) * (1 + random())  # noqa: S311  # no secret
+            if wait > 2 * LONGEST_RETRY_AFTER or time.monotonic() + wait >= deadline:
+                raise
+            time.sleep(wait)
+    return call()
 
 
 def _next(done: "queue.SimpleQueue[Outcome[T]]", wait: float, seconds: float) -> "Outcome[T]":
@@ -117,6 +135,12 @@ def limited(call: Callable[[float], T], seconds: float, deadline: float) -> T:
         return within(limit, partial(call, limit))
 
     return twice(once, deadline)
+
+
+def unanswered(vendor: str, timeout: float, setting: str) -> ProviderError:
+    """The error for a connection refused, reset or silent for `timeout` seconds; `setting` is what may be wrong."""
+    reached = f"{vendor} could not be reached or gave no whole answer within {timeout:g} s"
+    return ProviderError(f"{reached}: check the network and {setting}.", permanent=False)
 
 
 def brief(told: object) -> str:

@@ -113,7 +113,7 @@ def test_without_a_base_url_the_calls_go_to_google() -> None:
     assert gemini._endpoint("") == "https://generativelanguage.googleapis.com"
 
 
-SLOW = "Gemini gave no whole answer within {:g} s: check the network and GEMINI_BASE_URL."
+SLOW = "Gemini could not be reached or gave no whole answer within {:g} s: check the network and GEMINI_BASE_URL."
 BUSY = "Gemini takes no more calls for now (429): try again later or raise the account's rate limit."
 ODD = "Gemini's answer is not a completion: check GEMINI_BASE_URL, or try again later."
 EMPTY = "Gemini answered with an empty text: try again later."

@@ -168,7 +168,7 @@ def test_the_token_limit_grows_with_the_minutes_and_is_bounded(minutes: float, t
     assert base.token_limit(minutes) == tokens
 
 
-SLOW = "OpenAI gave no whole answer within {:g} s: check the network and OPENAI_BASE_URL."
+SLOW = "OpenAI could not be reached or gave no whole answer within {:g} s: check the network and OPENAI_BASE_URL."
 BUSY = "OpenAI takes no more calls for now (429): try again later or raise the account's rate limit."
 ODD = "OpenAI's answer is not a chat completion: check OPENAI_BASE_URL, or try again later."
 REFUSED = "OpenAI refused to write this script: look for what may offend in the learner's records."

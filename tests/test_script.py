@@ -185,6 +185,7 @@ def test_headings(text: str, name: str, chapters: list[tuple[str | Pause, ...]])
         ("*[pause 4s]*", 4.0),
         ("_`[pause 4s]`_", 4.0),
         ("[**pause 4s**]", 4.0),
+        ("[_pause_4s_]", 4.0),
         ("［ｐａｕｓｅ　４．５ｓ］", 4.5),
         ("【PAUSE 4s】", 4.0),
         ("[pause ٤s]", 4.0),
@@ -270,7 +271,12 @@ def test_a_pause_inside_a_line_parts_it(text: str, pieces: tuple[str | Pause, ..
             ["one", "two more", "three", "four", "five", "六", "2. seven", "10) eight"],
         ),
         ("one\n> two\n> > three\n>\n> four", ["one two three", "four"]),
-        ("> - one\n> - two", ["one", "two"]),
+        ("> - one\n> - two\n>- three\n>four", ["one", "two", "three four"]),
+        ("one\n1.5 two\n. three", ["one 1.5 two . three"]),
+        (
+            "\u3400\n\u9fff\n\uf900\n\ufa0e\n\ufaff\n\uff01\n\uffef\n\U00020000",
+            ["\u3400\u9fff\uf900\ufa0e\ufaff\uff01\uffef\U00020000"],
+        ),
         (
             "one\n---\ntwo\n* * *\nthree\n===\nfour\n```python\nfive\n```\nsix\n~~~\nseven",
             ["one", "two", "three", "four", "five", "six", "seven"],
@@ -304,6 +310,9 @@ STAYS = [
     "Hosts: two, Speakers: three, hostess: four",
     "example.com and a:b and 12:30",
     "[ja] and [it], left open",
+    "http:/x and https:/y and ftp:/z and wwwx.y",
+    "####### seven",
+    *("(a (b)", "(a) b)", "[a [b]", "[a] b]", "（a（b）", "（a）b）", "［a［b］", "［a］b］", "【a【b】", "【a】b】"),
 ]
 
 
@@ -365,7 +374,14 @@ def test_what_is_no_mark_stays(text: str) -> None:
         ("the Host: two", "the Host: two"),
         ("say [ja]こんにちは[/ja] or [pt-BR] olá [/PT-br] to [it]", "say こんにちは or olá to [it]"),
         ("[fr]\nBonjour\n[/fr]", "Bonjour"),
+        ("***Host:*** hi", "hi"),
+        ("___Narrator___ : hi", "hi"),
+        ("** Host ** : hi", "hi"),
+        ("Speaker m: hi", "hi"),
         ("(a) and (b)", "(a) and (b)"),
+        ("[a](b) [c]() [d [e](f) [g] [h](i)", "a c [d e [g] h"),
+        ("[zh-Hans-CN]x[/zh-Hans-CN] [es-419]y[/es-419]", "x y"),
+        ("[b]x[/b] [abcd]y[/abcd]", "[b]x[/b] [abcd]y[/abcd]"),
         ("[a] and [b]", "[a] and [b]"),
         ("[text](x)", "text"),
         ("|x| is 5", "|x| is 5"),
@@ -382,7 +398,7 @@ def test_cleaning_for_speech(text: str, said: str) -> None:
         *(
             "[music]",
             "(laughs)",
-            "（笑）",
+            "（笑い）",
             "［音楽］",
             "【音楽】",
             "**[Music]**",
@@ -412,6 +428,66 @@ def test_a_line_with_nothing_to_say_goes(line: str) -> None:
 @pytest.mark.parametrize("tag", [*"abisu", "code", "em", "mark", "small", "span", "strong", "sub", "sup"])
 def test_a_tag_inside_a_word_leaves_the_word_whole(tag: str) -> None:
     assert spoken(f"un<{tag}>believ</{tag}>able<{tag.upper()}>!") == ["unbelievable!"]
+
+
+@pytest.mark.parametrize(
+    "emoji",
+    [
+        *"\U0001f000\U0001f44b\U0001faff⌚⌛⌨⏏⏩⏰⏺◽◾☀☂☄☎☑☔☕☘☝☠☢☣☦☪☮☯☸☹☺♈♎♓♟♣♨♻♿⚒⚠⛽✂✅✈✊✏✒✔✖✝✡✨✳✴❄❇❌❎❓❔❗❣❤➕➖➗➰➿⬛⬜⭐⭕",
+        *(sign + "\ufe0f" for sign in "©®‼⁉™ℹ↔↕↖↗↘↙↩↪Ⓜ▪▫▶◀◻◼♀♂♾〰〽㊗㊙⤴⤵⬅⬆⬇➡"),
+        *("👩\u200d" + sign + "\ufe0f" for sign in "♀♂➡"),
+        *("👩\u200d" + sign for sign in "♀♂➡"),
+    ],
+)
+def test_an_emoji_goes(emoji: str) -> None:
+    assert spoken(f"a {emoji} b") == ["a b"]
+
+
+@pytest.mark.parametrize("sign", "©®‼⁉™ℹ↔↕↖↗↘↙↩↪Ⓜ▪▫▶◀◻◼♀♂♾〰〽㊗㊙⤴⤵⬅⬆⬇➡⌘⏻★♪♯✓✗❶➔→½②\U0001efff\U0001fb00")
+def test_a_sign_that_is_no_emoji_stays(sign: str) -> None:
+    assert spoken(f"a {sign} b") == [f"a {sign} b"]
+
+
+@pytest.mark.parametrize("bullet", "•‣◦▪●○・")
+def test_a_bullet_opens_a_paragraph(bullet: str) -> None:
+    assert spoken(f"one\n{bullet} two\n{bullet}three\nmore") == ["one", "two", "three more"]
+
+
+@pytest.mark.parametrize("rule", [*(mark * 3 for mark in "-*_=~#>|:+`"), "= = =", "````python", "~~~~ c++", "``` .a-b"])
+def test_a_rule_parts_paragraphs(rule: str) -> None:
+    assert spoken(f"one\n{rule}\ntwo") == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "part", ["-b", "_b", "~b", "*b", "'b", '"b', ";b", ",b", ":b", "!b", "?b=c&d", "%20", "#$+@Z09^{|}\\z", "(b-c)d"]
+)
+def test_an_address_goes_to_its_end(part: str) -> None:
+    assert spoken(f"go https://x.org/a{part} on") == ["go on"]
+    assert spoken(f"go (ftp://x.org/a{part}), <http://x.org{part}>, www.x.org/{part}") == ["go,,"]
+
+
+@pytest.mark.parametrize(
+    ("after", "left"), [*((stop, stop) for stop in ".,;:!?)"), *((mark, f" {mark}") for mark in "'\"*_~]")]
+)
+def test_what_follows_an_address_stays(after: str, left: str) -> None:
+    assert spoken(f"go https://x.org/{after} on") == [f"go{left} on"]
+
+
+@pytest.mark.parametrize("mark", ["*", "_", "~", "`", "***", "**"])
+def test_a_pause_goes_onto_its_own_line_without_the_marks_around_it(mark: str) -> None:
+    assert from_completion(f"a {mark}[pause 4s]{mark} b") == "a\n[pause 4s]\nb"
+
+
+@pytest.mark.parametrize("closer", "])}\"'”“’‘»«」』）】〉》］｝")
+def test_what_closes_a_sentence_stays_with_it(closer: str) -> None:
+    assert sentences(f"Yes.{closer} No.", "en") == [f"Yes.{closer} ", "No."]
+    assert sentences(f"行。{closer}次。", "ja") == [f"行。{closer}", "次。"]
+
+
+@pytest.mark.parametrize("opener", "«‹“„")
+def test_what_opens_a_sentence_goes_with_it(opener: str) -> None:
+    assert sentences(f"Non ! {opener} Oui.", "fr") == ["Non ! ", f"{opener} Oui."]
+    assert sentences(f"Non. {opener}Oui.", "fr") == ["Non. ", f"{opener}Oui."]
 
 
 def test_an_editor_is_told_that_there_is_nothing_to_speak() -> None:

@@ -1,11 +1,13 @@
 import logging
 import threading
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from tinytag import TinyTag
 
 from dailycast import mp3, services, storage
 from dailycast.errors import LanguageError, LearnerContextError, Mp3Error, ProviderError, ScriptError
@@ -307,6 +309,28 @@ def test_speech_that_fails_keeps_the_script_and_never_pays_for_it_again(
     assert writers(cloud) == ["openai"]
 
 
+def test_speech_that_fails_is_counted_as_far_as_it_was_bought(cloud: Cloud, alex: User) -> None:
+    cloud.script = SCRIPT
+    cloud.latency = {"polly": 0.1}
+    cloud.fail("polly", Fault.TEXT_TOO_LONG, times=None, matching="Metternich")
+    services.create_podcast_for_user(alex, "en")
+    before = DailyPodcast.objects.get()
+    assert before.error_code == Reason.AUDIO_FAILED
+    cloud.mend()
+    after = services.produce(before)
+    assert after.tts_provider == "polly"
+    assert after.tts_characters is not None
+    assert sum(map(len, SPOKEN)) <= after.tts_characters <= cloud.billed("polly")
+
+
+def test_polly_at_its_limit_of_calls_a_second_still_gives_an_episode(cloud: Cloud, alex: User) -> None:
+    cloud.rate = {"polly": 8}
+    cloud.script = "# Many\n" + "\n\n".join(f"This is the sentence with the number {number}." for number in range(24))
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.tts_provider, row.error_message) == ("polly", "")
+    assert [call.outcome for call in cloud.calls if call.vendor == "polly"].count("ok") == 24
+
+
 def test_one_clip_that_fails_once_does_not_fail_the_episode(cloud: Cloud, alex: User, no_waiting: None) -> None:
     cloud.script = SCRIPT
     cloud.fail("polly", Fault.RATE_LIMIT, times=1, matching="Austrian")
@@ -365,6 +389,18 @@ def test_script_only_asks_no_voice(cloud: Cloud, alex: User, logged: pytest.LogC
     assert (row.status, row.tts_provider, row.error_code) == ("completed", "none", Reason.AUDIO_NOT_ASKED)
     assert spoken(cloud) == []
     assert warnings(logged) == []
+
+
+def test_a_long_title_is_cut_to_fit(cloud: Cloud, alex: User) -> None:
+    cloud.script = "# " + "T" * 300 + "\nHello."
+    assert services.create_podcast_for_user(alex, "en").title == "T" * 200
+
+
+def test_the_sound_file_bears_the_title(cloud: Cloud, alex: User, media: Path) -> None:
+    cloud.script = SCRIPT
+    row = services.create_podcast_for_user(alex, "en")
+    assert TinyTag.get(media / str(row.audio_file)).title == "Vienna, and one question"
+    assert TinyTag.get(None, file_obj=BytesIO(services.synthesize_audio("Hello.", "en")[0])).title == "Podcast"
 
 
 def test_minutes_reach_the_writer(cloud: Cloud, alex: User, settings: Any) -> None:

@@ -170,6 +170,19 @@ def test_an_engine_that_polly_refuses_is_not_asked_again(
     assert [call.kind for call in calls()] == ["neural", "standard", "standard"]
 
 
+def test_a_refused_engine_is_asked_for_again_after_an_hour(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud.fail("polly", Fault.ENGINE)
+    speak()
+    assert caplog.messages == ["Dailycast: Polly has no Joanna with the engine neural in us-east-1"]
+    refused = next(iter(polly._refused.values()))
+    monkeypatch.setattr("time.monotonic", lambda: refused + 3599)
+    assert polly.engines_for("Joanna") == ["standard"]
+    monkeypatch.setattr("time.monotonic", lambda: refused + 3600)
+    assert polly.engines_for("Joanna") == ["neural", "standard"]
+
+
 def test_a_refused_engine_is_asked_for_in_another_region(
     cloud: Cloud, calls: Callable[[], list[Call]], settings: Any
 ) -> None:
@@ -218,7 +231,7 @@ def test_the_characters_are_those_that_polly_bills(canned: Canned, headers: dict
     assert speak().characters == characters
 
 
-SLOW = "Polly gave no whole answer within {:g} s: check the network and AWS_REGION."
+SLOW = "Polly could not be reached or gave no whole answer within {:g} s: check the network and AWS_REGION."
 KEYS = "AWS refused the keys ({}): check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and this server's clock."
 REJECTED = "Polly rejected the voice Joanna or its text ({}): {} Check DAILYCAST_VOICES."
 
@@ -292,7 +305,7 @@ def test_every_code_is_told_without_the_keys(
             "Polly could not be called: Provided region_name 'no region' doesn't",
         ),
         ("us-east-1", "nonsense", True, "Polly could not be called: Invalid endpoint: nonsense. Check AWS_REGION, the"),
-        ("us-east-1", "http://127.0.0.1:1", False, "Polly gave no whole answer within 30 s"),
+        ("us-east-1", "http://127.0.0.1:1", False, "Polly could not be reached or gave no whole answer within 30 s"),
     ],
 )
 def test_a_call_that_cannot_be_made(settings: Any, region: str, endpoint: str, permanent: bool, message: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dailycast import vendor
-from dailycast.errors import ProviderError, ProviderNotConfigured
+from dailycast.errors import ProviderError, ProviderNotConfigured, ThrottledError
 
 
 def test_a_missing_sdk_says_what_to_install() -> None:
@@ -199,3 +199,26 @@ def test_nothing_is_called_after_the_deadline() -> None:
     with pytest.raises(ProviderError, match="the episode took longer than DAILYCAST_JOB_TIMEOUT") as caught:
         vendor.limited(lambda timeout: timeout, 5, time.monotonic())
     assert caught.value.permanent is True
+
+
+def test_a_throttled_call_uses_up_no_try(waits: list[float]) -> None:
+    busy = [ThrottledError("busy", 1.0) for _ in range(10)]
+    flaky = Flaky(*busy[:5], ProviderError("broken", permanent=False), *busy[5:])
+    assert vendor.twice(flaky, soon()) == "speech"
+    assert flaky.calls == 12
+    assert all(1 <= wait < 2 for wait in [*waits[:5], *waits[6:]])
+    assert len(set(waits)) > 5
+
+
+def test_but_not_for_ever(waits: list[float]) -> None:
+    with pytest.raises(ThrottledError):
+        vendor.twice(Flaky(*[ThrottledError("busy", 1.0) for _ in range(30)]), soon())
+    assert len(waits) == 21
+
+
+@pytest.mark.parametrize(("wait", "seconds_left"), [(11.0, 60), (3.0, 2)])
+def test_a_throttle_that_lasts_too_long_is_not_waited_for(waits: list[float], wait: float, seconds_left: float) -> None:
+    flaky = Flaky(ThrottledError("busy", wait))
+    with pytest.raises(ThrottledError):
+        vendor.twice(flaky, time.monotonic() + seconds_left)
+    assert (flaky.calls, waits) == (1, [])

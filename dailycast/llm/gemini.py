@@ -11,7 +11,7 @@ from typing import Any
 
 from ..conf import conf
 from ..errors import ProviderError
-from ..vendor import require
+from ..vendor import require, unanswered
 from .base import Completion, LLMProvider, Prompt, http_error, sendable, token_limit
 
 Answer = dict[str, Any]  # a GenerateContentResponse in snake_case, the same from both SDKs
@@ -121,8 +121,7 @@ def _send(prompt: Prompt, model: str, timeout: float) -> Answer:
     except sdk.refused as error:
         raise _refusal(error) from error
     except sdk.broken as error:
-        message = f"Gemini gave no whole answer within {timeout:g} s: check the network and GEMINI_BASE_URL."
-        raise ProviderError(message, permanent=False) from error
+        raise unanswered("Gemini", timeout, "GEMINI_BASE_URL") from error
     except sdk.unreadable as error:
         message = "Gemini's answer is not a completion: check GEMINI_BASE_URL, or try again later."
         raise ProviderError(message, permanent=False) from error

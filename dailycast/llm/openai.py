@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..conf import conf
 from ..errors import ProviderError
-from ..vendor import require
+from ..vendor import require, unanswered
 from .base import Completion, LLMProvider, Prompt, http_error, sendable, token_limit
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def _send(request: dict[str, Any], timeout: float) -> "ChatCompletion":
     try:
         answer: ChatCompletion = client.chat.completions.create(**request, timeout=timeout)
     except sdk.APIConnectionError as error:
-        message = f"OpenAI gave no whole answer within {timeout:g} s: check the network and OPENAI_BASE_URL."
-        raise ProviderError(message, permanent=False) from error
+        raise unanswered("OpenAI", timeout, "OPENAI_BASE_URL") from error
     except sdk.APIStatusError as error:
         plainer = _without_rejected(request, error)
         if plainer == request:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from ..errors import Mp3Error, ProviderError
+from ..errors import MixedMp3Error, Mp3Error, ProviderError
 from ..languages import least_seconds
 from ..mp3 import duration
 
@@ -51,10 +51,13 @@ class TTSProvider(ABC):
 def whole(mp3: bytes, text: str) -> float:
     """The seconds that `mp3` lasts.
 
-    Raises a transient ProviderError when it is empty, cut, or too short to hold all of `text`; no vendor says so.
+    Raises a transient ProviderError when it is empty, cut, or too short to hold all of `text`, for no vendor says so;
+    a permanent one when its frames differ, as with a variable bitrate: it would come so again.
     """
     try:
         seconds = duration(mp3)
+    except MixedMp3Error as error:
+        raise ProviderError(f"The audio cannot be joined: {error}", permanent=True) from error
     except Mp3Error as error:
         raise ProviderError(f"The audio is not a whole MP3: {error}", permanent=False) from error
     least = least_seconds(text)

@@ -1,8 +1,10 @@
 """Amazon Polly: one SynthesizeSpeech call a clip, plain text in, MP3 out."""
 
+import logging
 import math
 import os
 import threading
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,11 +12,12 @@ from importlib.util import find_spec
 from typing import Any
 
 from ..conf import conf
-from ..errors import ProviderError, ProviderNotConfigured
+from ..errors import ProviderError, ProviderNotConfigured, ThrottledError
 from ..languages import base
-from ..vendor import TRANSIENT, brief, require, retry_after
+from ..vendor import TRANSIENT, brief, require, retry_after, unanswered
 from .base import Clip, TTSProvider, whole
 
+logger = logging.getLogger("dailycast")
 MOST_CHARACTERS = 2_800  # Polly takes 3,000 a call
 PARALLEL = 8  # Polly's limit is 8 calls a second, 18 neural ones at once
 CONNECT_TIMEOUT, READ_TIMEOUT = 5, 30  # seconds, at most
@@ -84,6 +87,7 @@ REFUSALS = {
     "AccessDeniedException": "AWS does not let these keys speak ({}): allow them polly:SynthesizeSpeech in IAM.",
     "TextLengthExceededException": "The text is too long for one call ({}): split the clip.",
 }
+HOUR = 3600  # seconds
 A_SECOND = 1.0  # Polly's limits are so many calls a second
 THROTTLED = ("ThrottlingException", "TooManyRequestsException")  # which come as HTTP 400
 
@@ -129,7 +133,8 @@ class Provider(TTSProvider):
         try:
             mp3, characters = _synthesize(text, voice, engine, timeout)
         except NoEngineError:
-            _refused.add((conf.AWS_REGION, voice, engine))
+            _refused[_place(voice, engine)] = time.monotonic()
+            logger.warning("Dailycast: Polly has no %s with the engine %s in %s", voice, engine, conf.AWS_REGION)
             return self.speak(text, language, timeout)
         whole(mp3, text)
         return Clip(mp3, characters, voice, engine)
@@ -151,14 +156,20 @@ def engines_for(voice: str) -> list[str]:
     """The engines to try for `voice`, in order: DAILYCAST_POLLY_ENGINE and cheaper ones, less those it lacks."""
     has = VOICES[voice].engines if voice in VOICES else LISTED
     steps = STEPS.get(conf.DAILYCAST_POLLY_ENGINE, ())
-    return [
-        engine
-        for engine in steps
-        if (engine in has or engine not in LISTED) and (conf.AWS_REGION, voice, engine) not in _refused
-    ]
+    return [engine for engine in steps if (engine in has or engine not in LISTED) and not _was_refused(voice, engine)]
 
 
-_refused: set[tuple[str, str, str]] = set()  # region, voice, engine: so Polly said, and will say to every other clip
+_refused: dict[tuple[str, ...], float] = {}  # when Polly said so: for an hour it would say so to every other clip
+
+
+def _was_refused(voice: str, engine: str) -> bool:
+    return time.monotonic() < _refused.get(_place(voice, engine), -HOUR) + HOUR
+
+
+def _place(voice: str, engine: str) -> tuple[str, ...]:
+    return conf.AWS_ENDPOINT_URL_POLLY, conf.AWS_REGION, voice, engine
+
+
 _lock = threading.Lock()  # else the first eight clips would each make a client
 
 
@@ -172,8 +183,7 @@ def _synthesize(text: str, voice: str, engine: str, timeout: float) -> tuple[byt
     except errors.ClientError as error:
         raise _refusal(error, voice) from error
     except (errors.ConnectionError, errors.HTTPClientError, errors.IncompleteReadError) as error:
-        message = f"Polly gave no whole answer within {timeout:g} s: check the network and AWS_REGION."
-        raise ProviderError(message, permanent=False) from error
+        raise unanswered("Polly", timeout, "AWS_REGION") from error
     except (errors.BotoCoreError, ValueError) as error:  # no credentials found, a region or an endpoint that is none
         message = (
             f"Polly could not be called: {brief(str(error))} Check AWS_REGION, the keys and AWS_ENDPOINT_URL_POLLY."
@@ -222,8 +232,8 @@ def _refusal(error: Any, voice: str) -> ProviderError:
         return NoEngineError(message, permanent=True)
     wait = retry_after(answer.get("HTTPHeaders", {}).get("retry-after"))
     if code in THROTTLED or status in TRANSIENT:
-        wait = A_SECOND if wait is None else wait
-        return ProviderError(f"Polly takes no more calls for now ({code}): try again later.", False, wait)
+        message = f"Polly takes no more calls for now ({code}): try again later."
+        return ThrottledError(message, A_SECOND if wait is None else wait)
     if status >= 500:
         return ProviderError(f"Polly failed ({code}): try again later.", False, wait)
     if code in REFUSALS:

@@ -66,7 +66,7 @@ def test_real_players_read_the_whole_mp3(demo: tuple[Path, str]) -> None:
     assert run(demo[0], "mpg123", "-q", "-s", "--mono", "-r", "16000", "-w", str(raw), file) == ""
     assert (raw.stat().st_size - 44) / 32_000 == pytest.approx(stored, abs=0.2)
     checked = [line for line in run(demo[0], "mp3val", file).splitlines() if line.startswith(("WARNING", "ERROR"))]
-    assert [line.rpartition(": ")[2] for line in checked] == ["No supported tags in the file"]
+    assert checked == []
 
 
 def test_the_voice_is_neither_clipped_nor_faint(demo: tuple[Path, str]) -> None:
