@@ -21,7 +21,7 @@ serve: $(VENV)/.demo
 	@$(PY) manage.py runserver 127.0.0.1:$(PORT)
 
 test: $(VENV)/.test
-	$(PY) -m pytest -q
+	$(PY) -m pytest -q -n auto --maxprocesses 4
 
 clean:
 	rm -rf $(VENV)

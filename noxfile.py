@@ -3,8 +3,8 @@
 import nox
 
 nox.options.default_venv_backend = "venv"
-TESTS = ["hypothesis", "pytest", "pytest-django", "pytest-randomly", "tinytag"]
-OFFLINE = ["py-nanotts", "lameenc", "python-dotenv"]
+TESTS = ["hypothesis", "lameenc", "pytest", "pytest-django", "pytest-randomly", "pytest-xdist", "tinytag"]
+OFFLINE = ["py-nanotts", "python-dotenv"]
 HINT = "grpcio-status<1.72"  # spares pip the search for one that takes google-generativeai's protobuf
 OWNERS = ["boto3", "openai<4", "google-generativeai", HINT, *OFFLINE]  # the five packages that the owner named
 NEWER = ["boto3", "openai<4", "google-genai", *OFFLINE]
@@ -34,8 +34,8 @@ def lint(session: nox.Session) -> None:
 def matrix(session: nox.Session, django: str, sdks: str) -> None:
     """The test suite over Djangos and SDKs; `none` has no SDK at all."""
     installed = {"older": OLDER, "owners": OWNERS, "newer": NEWER, "none": ["python-dotenv"]}[sdks]
-    session.install(f"Django~={django}" if django.count(".") == 1 else f"Django=={django}", *TESTS, *installed, *S3)
-    session.run("python", "-m", "pytest", "-q", *session.posargs)
+    session.install(f"Django~={django}" if django.count(".") == 1 else f"Django=={django}", *TESTS, *installed)
+    session.run("python", "-m", "pytest", "-q", "-n", "2", *session.posargs)
 
 
 @nox.session(python="3.11")
@@ -43,13 +43,14 @@ def matrix(session: nox.Session, django: str, sdks: str) -> None:
 def database(session: nox.Session, database: str) -> None:
     """The test suite on a real PostgreSQL or MariaDB; DATABASE_* in the environment say where it is."""
     driver = {"postgresql": "psycopg[binary]", "mysql": "mysqlclient"}[database]
-    session.install("-r", "requirements-dev.txt", HINT, driver, *S3)
+    session.install("-r", "requirements-dev.txt", HINT, driver)
     session.env["DATABASE_ENGINE"] = f"django.db.backends.{database}"
-    session.run("python", "-m", "pytest", "-q", *session.posargs)
+    session.run("python", "-m", "pytest", "-q", "-n", "2", *session.posargs)
 
 
 @nox.session(python="3.11")
 def services(session: nox.Session) -> None:
-    """The demo as people meet it: real MP3 readers, Chromium, nginx."""
-    session.install("-r", "requirements-dev.txt", HINT, "selenium")
+    """The demo as people meet it: real MP3 readers, Chromium, nginx, an S3 server, django-cleanup."""
+    session.install("-r", "requirements-dev.txt", HINT, "selenium", *S3)
     session.run("python", "-m", "pytest", "-q", "-m", "services", *session.posargs)
+    session.run("python", "-m", "pytest", "-q", "tests/test_s3.py", "tests/test_models.py")

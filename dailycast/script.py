@@ -42,7 +42,7 @@ SECONDS = re.compile(r"(\d+(?:[.,]\d+)?)s(?:ec(?:ond)?s?)?", re.IGNORECASE)
 HEADING = re.compile(r"(#{1,6})\s")
 HEADINGS = {1: "title", 2: "chapter"}
 FENCE = re.compile(r"(?:`{3,}|~{3,}) ?[\w+.-]*")
-RULE = re.compile(r"[-*_=~#>|:+`\s]*")  # rules, the line under a table's head, an empty quote, nothing
+RULE = re.compile(r"[-*_=#:+\s]*")  # rules, the line under a table's head, an empty heading, nothing
 ITEM = re.compile(r"(?:> ?)*(?:[-*+] |[•‣◦▪●○・]|\d{1,3}[.)] |\|)")
 MARKS = re.compile(r"\A(?:> ?|[-*+] |[•‣◦▪●○・] ?)+")
 LABEL = re.compile(
@@ -70,12 +70,10 @@ LINK = re.compile(r"(!?)\[([^\[\]]*)\]\((?:[^()]|\([^()]*\))*+\)")
 # ASCII only, since Japanese writes on without a space; it never ends in a sentence's own punctuation.
 ADDRESS = r"""(?:https?://|ftp://|(?<!\w)www\.)(?:[.,;:!?'"*_~]*+(?:(?![()<>`\[\]])[!-~]|\([!-'*-~]*\)))*+"""
 URL = re.compile(rf" ?(?P<mark>[*_]{{0,3}})(?:\({ADDRESS}\)|<{ADDRESS}>|{ADDRESS})(?P=mark)", re.IGNORECASE)
-TAG = re.compile(
-    r"""<!--[^<>]*-->|</?([a-z][a-z0-9:-]*|[A-Z][A-Z0-9]*)(?:\s+[\w:-]+=(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>=]+))*\s*/?>"""
-)
+TAG = re.compile(r"<!--[^<>]*-->|</?([a-z][\w:-]*|[A-Z]+\d*)(?:\s[^<>=]*=[^<>]*|\s*/?)>")  # not `List<String>`
 INLINE_TAGS = {"a", "b", "code", "em", "i", "mark", "s", "small", "span", "strong", "sub", "sup", "u"}
 EMPHASIS = (
-    re.compile(r"(?<![A-Za-z0-9])(?<![A-Za-z0-9]\*)(\*{1,3})(?![\s*])([^*]+)(?<!\s)\1"),
+    re.compile(r"(?<!\w)(?<!\w\*)(\*{1,3})(?![\s*])([^*]+)(?<!\s)\1", re.ASCII),  # not 2*3*4
     re.compile(r"(?<!\w)(_{1,3})(?![\s_.,;:!?)\]])((?:[^_]|(?<=[^\W_])_+(?=[^\W_]))+)(?<!\s)\1(?!\w)"),
     re.compile(r"(~~)([^~]+)\1"),
 )
@@ -87,10 +85,10 @@ SOFT_STOPS = LATIN_STOPS  # they end a sentence only where a space follows
 CLOSERS = r"""\])}"'”“’‘»«」』）】〉》］｝"""  # right after a stop; each language closes with another's opening quote
 OPENERS = "«‹“„"  # French writes a space after them
 ABBREVIATION = re.compile(
-    r"(?<![^\W\d_])(?:[A-Za-z\u00c0-\u024f\u0370-\u052f]|Dr|Mr|Mrs|Ms|Prof|St|Jr|Sra?|Dra|Mme|Mlle|Hr|Fr|Nr|Sig|Dott|vs)$"
+    r"(?<!\w)(?:[A-Za-z\u00c0-\u024f\u0370-\u052f]|Dr|Mr|Mrs|Ms|Prof|St|Jr|Sra?|Dra|Mme|Mlle|Hr|Fr|Nr|Sig|Dott|vs)$"
 )
 SENTENCE_SPACE = re.compile(rf"\s(?:[^{re.escape(OPENERS)}]*\s)?")  # `. "` and `! » `: what opens goes with the next
-WORD = re.compile(r"(?<=\s)(?=(?:[^\w\s]|_)*+[^\W_])")
+WORD = re.compile(r"(?<=\s)(?=(?:(?!\s)[\W_])*+[^\W_])")
 # Before a letter or digit, and so after all that hangs on the last one: marks, selectors, joiners. Some letters hang on
 # too: Hangul jamo, half-width voicing, Thai and Lao AM, and an Indic consonant after a virama (UAX 29).
 GRAPHEME = re.compile(

@@ -310,6 +310,9 @@ STAYS = [
     "Hosts: two, Speakers: three, hostess: four",
     "example.com and a:b and 12:30",
     "[ja] and [it], left open",
+    "<Say-as> and <b and c> and <- a -> and <!-- a -> and <!- a --> and <!--a<2--> and <1> and </",
+    "A*b*c, Z*b*c, a*b*c, z*b*c, 0*b*c, 9*b*c, A**b + c**d and ** e and ***e f",
+    "[a](b(c(d)e) f and [a] b](c)",
     "http:/x and https:/y and ftp:/z and wwwx.y",
     "####### seven",
     *("(a (b)", "(a) b)", "[a [b]", "[a] b]", "（a（b）", "（a）b）", "［a［b］", "［a］b］", "【a【b】", "【a】b】"),
@@ -343,13 +346,15 @@ def test_what_is_no_mark_stays(text: str) -> None:
         ("go https://x.org/a?b=c&d=1#e now", "go now"),
         ("go to https://x.org. Or HTTP://Y.ORG/a/, or www.z.com!", "go to. Or, or!"),
         ("(https://x.org/a) and <https://y.org> and ftp://z.org/(b) so", "and and so"),
-        ("**https://x.org** then", "then"),
+        ("**https://x.org** then _https://x.org_ and ***https://x.org***", "then and"),
+        ("go https://x.org<br>on `https://x.org` so", "go on so"),
         ("見てhttps://x.orgをね", "見て をね"),
         ("xwww.a.b stays", "xwww.a.b stays"),
         ('<b>bold</b>, <A HREF="x">link</A>, H<sub>2</sub>O', "bold, link, H2O"),
         ("one<br>two<br/>three<p class=x data-a='b'>four</p>", "one two three four"),
         ("one<!-- a note -->two", "one two"),
-        ("<Say-as> stays, <b and c> stays", "<Say-as> stays, <b and c> stays"),
+        ('<H1 id="a">one</H1> <say-as x="y>z">two</say-as> <b >three</b >', 'one z">two three'),
+        ("<x:y_1 a = 'b' c/>one", "one"),
         ("Great 🎉! And 🎉 so 🎉🎊 on.", "Great! And so on."),
         ("Hi👋there and hi👋 there 👋", "Hi there and hi there"),
         ("so «🎉oui» then", "so «oui» then"),
@@ -357,6 +362,7 @@ def test_what_is_no_mark_stays(text: str) -> None:
         ("a 👩🏽‍🏫 b 👨‍👩‍👧‍👦 c 🏴󠁧󠁢󠁥󠁮󠁧󠁿 d 🇯🇵🇫🇷 e ❤️‍🔥 f 🏃‍♀️ g 🙂‍↔️ h", "a b c d e f g h"),
         ("press 1️⃣ or #️⃣ ☀️ ☎ ©️ ▶️ ♂️", "press 1 or #"),
         ("text\ufe0e \U000e0041marks", "text marks"),
+        ("Hi 🏴\U000e0067\U000e0062\U000e007f! Hi ☎\ufe0e!", "Hi! Hi!"),
         ("a\x00b\x1bc\x7fd\x9fe\ud800f\ufffeg\ufdd0h\U0003ffffi\ufeffj", "abcdefghij"),
         ("a\tb  c\u3000d\xa0e", "a b c d e"),
         ("Host: hi", "hi"),
@@ -459,7 +465,24 @@ def test_a_rule_parts_paragraphs(rule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["-b", "_b", "~b", "*b", "'b", '"b', ";b", ",b", ":b", "!b", "?b=c&d", "%20", "#$+@Z09^{|}\\z", "(b-c)d"]
+    "part",
+    [
+        "-b",
+        "_b",
+        "~b",
+        "*b",
+        "'b",
+        '"b',
+        ";b",
+        ",b",
+        ":b",
+        "!b",
+        "?b=c&d",
+        "%20",
+        "#$+@Z09^{|}\\z",
+        "(b-c)d",
+        "(!b'*-~)f",
+    ],
 )
 def test_an_address_goes_to_its_end(part: str) -> None:
     assert spoken(f"go https://x.org/a{part} on") == ["go on"]
@@ -476,6 +499,41 @@ def test_what_follows_an_address_stays(after: str, left: str) -> None:
 @pytest.mark.parametrize("mark", ["*", "_", "~", "`", "***", "**"])
 def test_a_pause_goes_onto_its_own_line_without_the_marks_around_it(mark: str) -> None:
     assert from_completion(f"a {mark}[pause 4s]{mark} b") == "a\n[pause 4s]\nb"
+
+
+@pytest.mark.parametrize("after", " _.,;:!?)]")
+def test_a_blank_to_fill_in_stays(after: str) -> None:
+    assert spoken(f"a _{after} b_ c") == [f"a _{after} b_ c".replace("  ", " ")]
+
+
+@pytest.mark.parametrize(
+    "short",
+    [
+        *(
+            "Dr",
+            "Mr",
+            "Mrs",
+            "Ms",
+            "Prof",
+            "St",
+            "Jr",
+            "Sr",
+            "Sra",
+            "Dra",
+            "Mme",
+            "Mlle",
+            "Hr",
+            "Fr",
+            "Nr",
+            "Sig",
+            "Dott",
+        ),
+        *("vs", *"AMZamzÀñɏͰΩяԯ"),
+    ],
+)
+def test_an_abbreviation_ends_no_sentence(short: str) -> None:
+    assert sentences(f"So {short}. Xu ging. Ja", "en") == [f"So {short}. Xu ging. ", "Ja"]
+    assert sentences(f"So a{short}. Xu 5{short}. Ja", "en") == [f"So a{short}. ", f"Xu 5{short}. ", "Ja"]
 
 
 @pytest.mark.parametrize("closer", "])}\"'”“’‘»«」』）】〉》］｝")
@@ -625,6 +683,9 @@ def test_a_long_sentence_is_cut_between_words_and_what_is_left_is_filled() -> No
         ("a" * 596 + ' — "b" c', ["a" * 596 + " — ", '"b" c']),
         ("a" * 596 + " __ b c", ["a" * 596 + " __ ", "b c"]),
         ("— " + "言" * 700, ["— " + "言" * 598, "言" * 102]),
+        ("a" * 598 + " — b", ["a" * 597, "a — b"]),
+        ("a" * 598 + " __ b", ["a" * 597, "a __ b"]),
+        ("a" * 596 + " __b c", ["a" * 596 + " ", "__b c"]),
         ("a" * 600 + "___", ["a" * 599, "a___"]),
         ("e\u0301" * 301, ["e\u0301" * 300, "e\u0301"]),
         ("a" + "e\u0301" * 300, ["a" + "e\u0301" * 299, "e\u0301"]),
@@ -648,6 +709,27 @@ def test_what_has_no_spaces_is_cut_between_graphemes_and_no_clip_is_mere_punctua
     text: str, clips: list[str]
 ) -> None:
     assert split(text, "en") == clips
+
+
+@pytest.mark.parametrize("leading", "\u1100\u1112\u115f\ua960\ua970\ua97c")
+def test_a_leading_jamo_is_not_parted_from_what_follows(leading: str) -> None:
+    assert split("a" * 599 + leading + "\uac00", "ko") == ["a" * 599, leading + "\uac00"]
+
+
+@pytest.mark.parametrize(
+    "hanging",
+    [
+        *"\u1160\u1175\u11a8\u11ff\ud7b0\ud7cb\ud7fb\uff9e\uff9f\u0e33\u0eb3",
+        *"\u0301\u093e\u200d\ufe0f\U000e0100\U0001f3fd",
+    ],
+)
+def test_what_hangs_on_a_letter_is_not_parted_from_it(hanging: str) -> None:
+    assert split("a" * 599 + "b" + hanging, "en") == ["a" * 599, "b" + hanging]
+
+
+@pytest.mark.parametrize("joiner", "\u094d\u09cd\u0acd\u0b4d\u0c4d\u0d4d\u200d")
+def test_letters_that_are_joined_are_not_parted(joiner: str) -> None:
+    assert split("a" * 599 + f"k{joiner}s", "hi") == ["a" * 599, f"k{joiner}s"]
 
 
 @unhurried
