@@ -10,7 +10,6 @@ from django.contrib.auth.models import User
 
 from tests.cloud import Cloud
 
-
 # Whole modules that are about an SDK. All of them run where requirements.txt is installed, and one by one in nox.
 ABOUT = {
     "test_checks.py": ("openai", "boto3", "google"),
