@@ -4,6 +4,7 @@ import logging
 import queue
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,6 +25,24 @@ MOST_THROTTLES = 10  # of one call
 LONGEST_RETRY_AFTER = 5.0  # seconds; a vendor that asks for more is passed over
 TRANSIENT = (408, 409, 429)  # and every 5xx
 LONGEST_QUOTE = 200  # characters of a vendor's text in a message of ours
+
+
+class BaseProvider(ABC):
+    """What writers and voices have in common. `name` is what the database stores and what a chain lists."""
+
+    name: str
+
+    @abstractmethod
+    def missing(self) -> str:
+        """What to set or install before this provider can be used; empty when it is ready. Calls nobody."""
+
+    def problems(self) -> list[str]:
+        """What looks wrong in the settings of this provider, a sentence each, for `manage.py check`. Calls nobody."""
+        return []
+
+    def unbilled(self) -> bool:
+        """Whether nobody bills for its calls: it is built in, or a server of the owner's own."""
+        return False
 
 
 class Outcome(Generic[T]):

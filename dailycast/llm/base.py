@@ -1,11 +1,11 @@
 """What a writer is: a `Prompt` goes in, a `Completion` comes out, or a ProviderError says why not."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 
 from ..errors import ProviderError
 from ..learner import LearnerContext
-from ..vendor import TRANSIENT, brief, retry_after
+from ..vendor import TRANSIENT, BaseProvider, brief, retry_after
 
 TOKENS_A_SECOND = 40  # of speech: English takes 4, Japanese 7, and Hindi 39 where a tokenizer falls back to bytes
 FEWEST_TOKENS, MOST_TOKENS = 2_000, 16_000
@@ -33,22 +33,8 @@ class Completion:
     completion_tokens: int | None = None
 
 
-class LLMProvider(ABC):
-    """One writer. `name` is what the database stores and what DAILYCAST_LLM_PROVIDERS lists."""
-
-    name: str
-
-    @abstractmethod
-    def missing(self) -> str:
-        """What to set or install before this provider can be used; empty when it is ready. Calls nobody."""
-
-    def problems(self) -> list[str]:
-        """What looks wrong in the settings of this provider, a sentence each, for `manage.py check`. Calls nobody."""
-        return []
-
-    def unbilled(self) -> bool:
-        """Whether nobody bills for its calls: it is built in, or a server of the owner's own."""
-        return False
+class LLMProvider(BaseProvider):
+    """One writer, as DAILYCAST_LLM_PROVIDERS lists them."""
 
     @abstractmethod
     def complete(self, prompt: Prompt, timeout: float) -> Completion:

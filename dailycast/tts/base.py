@@ -1,11 +1,12 @@
 """What a voice is: one clip of text goes in, one clip of MP3 comes out, or a ProviderError says why not."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 
 from ..errors import MixedMp3Error, Mp3Error, ProviderError
 from ..languages import least_seconds
 from ..mp3 import duration
+from ..vendor import BaseProvider
 
 
 @dataclass(frozen=True)
@@ -18,23 +19,10 @@ class Clip:
     engine: str = ""
 
 
-class TTSProvider(ABC):
-    """One voice vendor. `name` is what the database stores and what DAILYCAST_TTS_PROVIDERS lists."""
+class TTSProvider(BaseProvider):
+    """One voice vendor, as DAILYCAST_TTS_PROVIDERS lists them."""
 
-    name: str
     parallel: int = 1  # how many clips may be spoken at the same time
-
-    @abstractmethod
-    def missing(self) -> str:
-        """What to set or install before this provider can be used; empty when it is ready. Calls nobody."""
-
-    def problems(self) -> list[str]:
-        """What looks wrong in the settings of this provider, a sentence each, for `manage.py check`. Calls nobody."""
-        return []
-
-    def unbilled(self) -> bool:
-        """Whether nobody bills for its calls: it is built in, or a server of the owner's own."""
-        return False
 
     @abstractmethod
     def speaks(self, language: str) -> bool:
