@@ -668,10 +668,10 @@ def test_a_long_paragraph_is_cut_at_sentence_ends_and_clips_are_filled() -> None
 
 
 def test_a_long_sentence_is_cut_between_words_and_what_is_left_is_filled() -> None:
-    words = "abcd " * 130  # 650 characters
-    assert split(words + "end. Then " + "efgh " * 100 + ". Last.", "en") == [
-        "abcd " * 120,
-        "abcd " * 10 + "end. Then " + "efgh " * 100 + ". Last."[:2] + "Last.",
+    words = "abcdef " * 100  # 700 characters, and 85 words are 595
+    assert split(words + "end. Then " + "xyz " * 100 + "stop. Last.", "en") == [
+        "abcdef " * 85,
+        "abcdef " * 15 + "end. Then " + "xyz " * 100 + "stop. Last.",
     ]
 
 
@@ -729,7 +729,7 @@ def test_what_hangs_on_a_letter_is_not_parted_from_it(hanging: str) -> None:
 
 @pytest.mark.parametrize("joiner", "\u094d\u09cd\u0acd\u0b4d\u0c4d\u0d4d\u200d")
 def test_letters_that_are_joined_are_not_parted(joiner: str) -> None:
-    assert split("a" * 599 + f"k{joiner}s", "hi") == ["a" * 599, f"k{joiner}s"]
+    assert split("a" * 598 + f"k{joiner}s", "hi") == ["a" * 598, f"k{joiner}s"]
 
 
 @unhurried
