@@ -166,7 +166,7 @@ def _value(hint: Any, value: Any, where: str, problems: list[str]) -> Any:
     if not isinstance(value, (str, int, float, Decimal, Promise)):
         problems.append(f"{where} must be a text, not {type(value).__name__}")
         return ""
-    return without_emails(str(value)[:LONGEST_TEXT])
+    return without_emails(str(value)[:LONGEST_TEXT].replace("\0", ""))  # no database stores a NUL
 
 
 def _whole_number(value: Any, where: str, problems: list[str]) -> int:

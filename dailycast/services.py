@@ -17,7 +17,15 @@ from django.utils import timezone
 
 from . import captions, money, mp3, prompts, registry, script, storage, vendor
 from .conf import conf
-from .errors import DailycastError, LearnerContextError, Mp3Error, ProviderError, ProviderNotConfigured, ScriptError
+from .errors import (
+    DailycastError,
+    LanguageError,
+    LearnerContextError,
+    Mp3Error,
+    ProviderError,
+    ProviderNotConfigured,
+    ScriptError,
+)
 from .languages import get_language, normalise
 from .learner import LearnerContext, get_learner_context
 from .llm.base import Completion, LLMProvider, Prompt
@@ -187,6 +195,7 @@ def _without_audio(podcast: DailyPodcast, reason: Reason, details: str = "") -> 
 
 REASONS: dict[type[Exception], tuple[Reason, Reason]] = {  # before there is a script, and after
     LearnerContextError: (Reason.LEARNER, Reason.INTERNAL),
+    LanguageError: (Reason.LEARNER, Reason.INTERNAL),  # the records name one that we do not know
     ProviderError: (Reason.NO_SCRIPT, Reason.AUDIO_FAILED),
     ScriptError: (Reason.NO_SCRIPT, Reason.AUDIO_FAILED),
     OSError: (Reason.INTERNAL, Reason.NOT_SAVED),

@@ -167,6 +167,10 @@ def test_a_query_is_as_good_as_a_list(alex: User) -> None:
     )
 
 
+def test_a_character_that_no_database_stores_is_left_out() -> None:
+    assert learner_context({"goal": "Pass\0 it"}).goal == "Pass it"
+
+
 def test_a_text_without_end_is_cut() -> None:
     assert learner_context({"goal": "x" * 500_000}).goal == "x" * 2_000
 

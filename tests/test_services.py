@@ -218,6 +218,15 @@ def test_records_that_cannot_be_read_fail_before_anything_is_paid(
     assert message in row.error_message
 
 
+def test_records_in_an_unknown_language_fail_before_anything_is_paid(
+    cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(records, "language", "klingon")
+    row = services.create_podcast_for_user(alex)
+    assert (row.status, row.error_code, cloud.calls) == ("failed", Reason.LEARNER, [])
+    assert row.error_message.startswith("Unknown language 'klingon'.")
+
+
 def test_a_hosts_own_bug_ends_on_the_row_and_in_the_log(
     cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch, logged: pytest.LogCaptureFixture
 ) -> None:
