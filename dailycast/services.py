@@ -17,15 +17,7 @@ from django.utils import timezone
 
 from . import captions, money, mp3, prompts, registry, script, storage, vendor
 from .conf import conf
-from .errors import (
-    DailycastError,
-    LanguageError,
-    LearnerContextError,
-    Mp3Error,
-    ProviderError,
-    ProviderNotConfigured,
-    ScriptError,
-)
+from .errors import DailycastError, LanguageError, LearnerContextError, Mp3Error, ProviderError, ScriptError
 from .languages import get_language, normalise
 from .learner import LearnerContext, get_learner_context
 from .llm.base import Completion, LLMProvider, Prompt
@@ -225,7 +217,7 @@ def write_script(context: LearnerContext, language: str, minutes: float, deadlin
     prompt = prompts.build(context, language, minutes)
     writers = registry.llm_chain()
     if not writers:
-        raise ProviderNotConfigured(f"no writer is configured. {registry.llm_missing()}")
+        raise ProviderError(f"no writer is configured. {registry.llm_missing()}", permanent=True)
     return registry.first(writers, partial(_draft, prompt=prompt, deadline=deadline))
 
 
