@@ -8,17 +8,17 @@ from dailycast.llm.base import Completion, LLMProvider, Prompt
 from dailycast.tts.base import Clip, TTSProvider
 
 
-class Claude(LLMProvider):
+class Scribe(LLMProvider):
     """A host's own writer, by a dotted path."""
 
-    name = "claude"
+    name = "scribe"
     needs = ""
 
     def missing(self) -> str:
         return self.needs
 
     def complete(self, prompt: Prompt, timeout: float) -> Completion:
-        return Completion("# Hello", "claude", "opus")
+        return Completion("# Hello", "scribe", "quill")
 
 
 class Parrot(TTSProvider):
@@ -34,7 +34,7 @@ class Parrot(TTSProvider):
         return Clip(b"", 0, "Polly")
 
 
-CLAUDE, PARROT = "tests.test_registry.Claude", "tests.test_registry.Parrot"
+SCRIBE, PARROT = "tests.test_registry.Scribe", "tests.test_registry.Parrot"
 
 
 @pytest.mark.parametrize("name", ["openai", "gemini", "template"])
@@ -50,9 +50,9 @@ def test_a_voices_name_names_its_file(name: str) -> None:
 
 
 def test_a_host_brings_its_own() -> None:
-    assert isinstance(registry.llm_provider(CLAUDE), Claude)
+    assert isinstance(registry.llm_provider(SCRIBE), Scribe)
     assert isinstance(registry.tts_provider(PARROT), Parrot)
-    assert registry.llm_provider(CLAUDE) is registry.llm_provider(CLAUDE)
+    assert registry.llm_provider(SCRIBE) is registry.llm_provider(SCRIBE)
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_an_unknown_provider_is_named(name: str, told: str) -> None:
 
 
 def test_the_chain_keeps_its_order_and_tells_whom_it_skips(settings: Any, logged: pytest.LogCaptureFixture) -> None:
-    settings.DAILYCAST_LLM_PROVIDERS = [CLAUDE, "openai", "nobody", "template"]
-    assert [provider.name for provider in registry.llm_chain()] == ["claude", "template"]
+    settings.DAILYCAST_LLM_PROVIDERS = [SCRIBE, "openai", "nobody", "template"]
+    assert [provider.name for provider in registry.llm_chain()] == ["scribe", "template"]
     told = [record.getMessage() for record in logged.records]
     assert [line.split(":")[1] for line in told] == [" openai is skipped", " nobody is skipped"]
     assert "OPENAI_API_KEY" in told[0]
@@ -99,7 +99,7 @@ def used(*outcomes: str | ProviderError) -> Any:
 
 
 def two() -> list[LLMProvider]:
-    first, second = Claude(), Claude()
+    first, second = Scribe(), Scribe()
     first.name, second.name = "a", "b"
     return [first, second]
 
