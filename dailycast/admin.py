@@ -84,7 +84,7 @@ class DailyPodcastAdmin(ModelAdmin):
 
     @admin.display(description=_("reason"))
     def reason(self, podcast: DailyPodcast) -> str:
-        return why(podcast) or "-"
+        return podcast.why or "-"
 
     def get_readonly_fields(self, request: HttpRequest, obj: DailyPodcast | None = None) -> list[str]:
         return [name for name in flatten_fieldsets(self.fieldsets) if name not in EDITABLE]
@@ -167,7 +167,7 @@ class DailyPodcastAdmin(ModelAdmin):
 
     def _show(self, request: HttpRequest, podcast: DailyPodcast) -> HttpResponse:
         level = LEVELS.get(podcast.status, messages.INFO)
-        text = why(podcast) or gettext("The episode is being made.")
+        text = podcast.why or gettext("The episode is being made.")
         if podcast.has_audio:
             level, text = messages.SUCCESS, gettext("The episode is ready.")
         messages.add_message(request, level, text)
@@ -177,11 +177,6 @@ class DailyPodcastAdmin(ModelAdmin):
 
     def _to(self, name: str, *args: object) -> HttpResponse:
         return HttpResponseRedirect(reverse(f"admin:{name}", args=args, current_app=self.admin_site.name))
-
-
-def why(podcast: DailyPodcast) -> str:
-    """What went wrong, or why there is no audio; empty when nothing did."""
-    return f"{podcast.get_error_code_display()} {podcast.error_message}".strip()
 
 
 def lacks_audio(podcast: DailyPodcast) -> bool:

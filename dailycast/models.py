@@ -118,6 +118,11 @@ class DailyPodcast(models.Model):
         return self.status == Status.COMPLETED and bool(self.audio_file)
 
     @property
+    def why(self) -> str:
+        """What went wrong, or why there is no audio, for staff; empty when nothing did."""
+        return f"{self.get_error_code_display()} {self.error_message}".strip()
+
+    @property
     def transcript(self) -> list[tuple[str, str]]:
         """The script for a page: (kind, text), kind one of title, chapter, paragraph, pause."""
         return script.readable(self.script_text)

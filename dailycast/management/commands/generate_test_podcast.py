@@ -42,7 +42,7 @@ class Command(BaseCommand):
 
     def report(self, podcast: DailyPodcast) -> None:
         if podcast.status == Status.FAILED:
-            raise CommandError(f"{podcast.get_error_code_display()} {podcast.error_message}")
+            raise CommandError(podcast.why)
         self.stdout.write(f"Script: {len(podcast.script_text):,} characters by {podcast.llm_provider}")
         if podcast.has_audio:
             minutes, seconds = divmod(round(podcast.duration_seconds or 0), 60)
@@ -52,7 +52,7 @@ class Command(BaseCommand):
                 f"Length: {minutes} min {seconds:02} s, {size}, spoken by {podcast.tts_voice} ({podcast.tts_provider})"
             )
         else:
-            self.stdout.write(f"Audio: none. {podcast.get_error_code_display()} {podcast.error_message}".rstrip())
+            self.stdout.write(f"Audio: none. {podcast.why}")
         self.stdout.write(f"Cost: {money.text(podcast.cost_usd)}")
         name = display_name(podcast.user)
         self.stdout.write(self.style.SUCCESS(f"Podcast generated successfully (id={podcast.pk}) for user {name}"))
