@@ -50,6 +50,16 @@ def chapters(script: Script, times: Times) -> list[ChapterMark]:
     return [ChapterMark(round(times[first][0], 3), title) for title, first in named if title]
 
 
+def lines(script: Script) -> list[str]:
+    """The transcript as paragraphs of plain text: the titles of its chapters and what is spoken."""
+    return [
+        line
+        for chapter in script.chapters
+        for line in (chapter.title, *(piece for piece in chapter.pieces if isinstance(piece, str)))
+        if line
+    ]
+
+
 def webvtt(cues: Iterable[Cue]) -> str:
     """A WebVTT file of `cues`."""
     blocks = [f"{_clock(cue.start)} --> {_clock(cue.end)}\n{_payload(cue.text)}\n" for cue in cues]

@@ -4,6 +4,7 @@ Read live from Django's settings, so `override_settings` works; None or an empty
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any, get_type_hints
 
 from django.conf import settings
@@ -11,6 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 Names = tuple[str, ...]
 Pairs = dict[str, str]
+Money = Decimal | None
+Days = float | None
 
 
 class Conf:
@@ -39,10 +42,23 @@ class Conf:
     DAILYCAST_LEARNER_CONTEXT: str = ""  # dotted path: (user) -> LearnerContext or dict
     DAILYCAST_TEST_USER_ID: str = ""  # whom `generate_test_podcast` takes
 
+    DAILYCAST_TITLE: str = "Daily podcast"  # of the show: the album of an MP3, the feed's title
+    DAILYCAST_COVER: str = ""  # path of a square JPEG or PNG in place of the built-in cover
+    DAILYCAST_ACCEL_PREFIX: str = ""  # nginx's `internal` location of MEDIA_ROOT, say /protected/
+
     DAILYCAST_LLM_TIMEOUT: float = 60.0  # wall-clock seconds a call
     DAILYCAST_SPEECH_TIMEOUT: float = 30.0  # wall-clock seconds a clip
     DAILYCAST_JOB_TIMEOUT: float = 900.0  # wall-clock seconds an episode
 
+    DAILYCAST_RUNNER: str = "thread"  # who makes what a page asks for: inline, thread, worker, celery
+    DAILYCAST_LEASE_SECONDS: float = 60.0  # after which a job whose worker died is taken back
+    DAILYCAST_MAX_ATTEMPTS: int = 5  # of a job whose vendor fails for now
+    DAILYCAST_KEEP_CLIPS_DAYS: float = 7.0  # bought speech, kept for another attempt
+    DAILYCAST_KEEP_AUDIO_DAYS: Days = None  # after which `prune_podcasts` deletes audio; empty: never
+
+    DAILYCAST_DAILY_BUDGET_USD: Money = None  # empty: no limit
+    DAILYCAST_COOLDOWN_HOURS: float = 24.0  # between two episodes that one learner asks for
+    DAILYCAST_RATE_LIMITS: Pairs = {}  # over limits.LIMITS: "polly/neural=8/18", calls a second / at once; 0: none
     DAILYCAST_PRICES: Pairs = {}  # over money.PRICES: "openai/MODEL=in/out" or "polly/ENGINE=price", USD a million
 
     def __getattribute__(self, name: str) -> Any:
@@ -91,11 +107,28 @@ def positive(value: Any) -> float:
     return number
 
 
+def money(value: Any) -> Decimal:
+    amount = Decimal(str(value).strip())
+    if not (amount.is_finite() and amount >= 0):
+        raise ValueError(amount)
+    return amount
+
+
+def count(value: Any) -> int:
+    number = int(value)
+    if number < 1 or number != float(value):
+        raise ValueError(number)
+    return number
+
+
 KINDS: dict[str, Any] = get_type_hints(Conf)
 PARSERS: dict[Any, tuple[Callable[[Any], Any], str]] = {
     str: (text, "a text"),
     bool: (boolean, "true or false"),
     float: (positive, "a number above 0"),
+    int: (count, "a whole number above 0"),
+    Days: (positive, "a number above 0"),
+    Money: (money, "an amount of 0 or more"),
     Names: (names, "names with commas between them"),
     Pairs: (pairs, "a dict, or key=value pairs with commas between them"),
 }
@@ -105,7 +138,7 @@ def coerce(name: str, value: object) -> Any:
     parser, wanted = PARSERS[KINDS[name]]
     try:
         return parser(value)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         raise ImproperlyConfigured(f"{name} must be {wanted}, not {value!r}.") from error
 
 

@@ -1,5 +1,7 @@
 """What can go wrong, in as few kinds as a caller can act on."""
 
+from datetime import datetime
+
 
 class DailycastError(Exception):
     """Base of every error that dailycast raises on purpose. Its text says what to do and is safe to show to staff."""
@@ -25,28 +27,84 @@ class MixedMp3Error(Mp3Error):
     """A whole MP3 whose frames differ in format, as those of a variable bitrate do."""
 
 
+class InTransactionError(DailycastError):
+    """An episode was to be made inside a transaction: a rollback would forget what has been paid for."""
+
+
+class SkippedError(DailycastError):
+    """There is no nightly edition for this learner; the text is one of `models.Skip`."""
+
+
+class ClaimLostError(DailycastError):
+    """The job is another worker's now, or its row is gone: whoever gets this stops and writes nothing more."""
+
+
+class ReleasedError(DailycastError):
+    """This process is about to end: the job goes back, to be finished by another."""
+
+
+class NeedsPersonError(DailycastError):
+    """A job that was cut off too often: a person has to look before it costs more."""
+
+
+class CooldownError(DailycastError):
+    """A learner asks again too soon. `until` is when the next episode may be asked for."""
+
+    def __init__(self, message: str, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
+
+
+Units = tuple[int | None, ...]  # what a vendor bills: (tokens in, tokens out) or (characters,)
+
+
 class ProviderError(DailycastError):
     """A vendor's call failed.
 
     `permanent` is the one bit that matters: the same call would fail again, so do not repeat it.
     `retry_after` is the vendor's own wish in seconds, where it gave one.
+    `billed` are the units that the vendor bills all the same: () for nothing, None when nobody can know.
     """
 
-    def __init__(self, message: str, permanent: bool, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, permanent: bool, retry_after: float | None = None, billed: Units | None = None
+    ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.retry_after = retry_after
+        self.billed = billed
 
 
 class ThrottledError(ProviderError):
     """Too many calls at once: nothing was done or billed, and the same call will pass a little later."""
 
     def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message, permanent=False, retry_after=retry_after)
+        super().__init__(message, permanent=False, retry_after=retry_after, billed=())
+
+
+class NoEngineError(ProviderError):
+    """The voice has not this engine, and nothing was billed: ask the provider for its voice again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, permanent=True, billed=())
+
+
+class VendorWideError(ProviderError):
+    """It would fail for every learner: a wrong key, no credit, an unknown model. Nothing was billed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, permanent=True, billed=())
+
+
+class BudgetError(ProviderError):
+    """The owner's budget does not allow the call, so it was not made. The text says until when, or what to set."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, permanent=True, billed=())
 
 
 class ProviderNotConfigured(ProviderError):  # noqa: N818  # it reads as what it says
     """A provider cannot be used here: no key, no SDK, or no voice. The text says what to set or install."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, permanent=True)
+        super().__init__(message, permanent=True, billed=())

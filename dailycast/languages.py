@@ -16,6 +16,7 @@ LATIN_RATE = 25.0  # the same for every other script
 class Language:
     code: str
     name: str  # in English, as a prompt says it
+    iso: str  # ISO 639-2/T
     rate: float = 14.5  # characters a second of ordinary speech, pauses between sentences included
     stops: str = LATIN_STOPS
 
@@ -24,27 +25,27 @@ class Language:
 LANGUAGES = {
     language.code: language
     for language in (
-        Language("en", "English", 14.8),
-        Language("ja", "Japanese", 6.5, CJK_STOPS),
-        Language("es", "Spanish", 12.4),
-        Language("fr", "French", 14.7),
-        Language("de", "German", 14.6),
-        Language("it", "Italian", 12.4),
-        Language("pt", "Portuguese"),
-        Language("nl", "Dutch"),
-        Language("pl", "Polish"),
-        Language("sv", "Swedish"),
-        Language("tr", "Turkish"),
-        Language("ru", "Russian"),
-        Language("uk", "Ukrainian"),
-        Language("el", "Greek"),
-        Language("ko", "Korean", 7.0, LATIN_STOPS + CJK_STOPS),
-        Language("zh", "Chinese", 5.0, CJK_STOPS),
-        Language("hi", "Hindi", 13.0, DEVANAGARI_STOPS),
-        Language("ar", "Arabic", 12.0, ARABIC_STOPS),
-        Language("vi", "Vietnamese"),
-        Language("th", "Thai"),
-        Language("id", "Indonesian"),
+        Language("en", "English", "eng", 14.8),
+        Language("ja", "Japanese", "jpn", 6.5, CJK_STOPS),
+        Language("es", "Spanish", "spa", 12.4),
+        Language("fr", "French", "fra", 14.7),
+        Language("de", "German", "deu", 14.6),
+        Language("it", "Italian", "ita", 12.4),
+        Language("pt", "Portuguese", "por"),
+        Language("nl", "Dutch", "nld"),
+        Language("pl", "Polish", "pol"),
+        Language("sv", "Swedish", "swe"),
+        Language("tr", "Turkish", "tur"),
+        Language("ru", "Russian", "rus"),
+        Language("uk", "Ukrainian", "ukr"),
+        Language("el", "Greek", "ell"),
+        Language("ko", "Korean", "kor", 7.0, LATIN_STOPS + CJK_STOPS),
+        Language("zh", "Chinese", "zho", 5.0, CJK_STOPS),
+        Language("hi", "Hindi", "hin", 13.0, DEVANAGARI_STOPS),
+        Language("ar", "Arabic", "ara", 12.0, ARABIC_STOPS),
+        Language("vi", "Vietnamese", "vie"),
+        Language("th", "Thai", "tha"),
+        Language("id", "Indonesian", "ind"),
     )
 }
 

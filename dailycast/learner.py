@@ -74,7 +74,7 @@ class LearnerContext:
     Texts are plain and short; of a longer one the first LONGEST_TEXT characters are taken. `language` and
     `native_language` are BCP-47 codes, `level` is the host's own word (say "A2" or "beginner"), `active_days` counts
     the learner's active days of the last seven. There is no field for an id or an address, and e-mail addresses
-    inside texts are taken out, so neither reaches a prompt.
+    inside texts are taken out, so neither reaches a prompt. `opted_out`: this learner wants no nightly edition.
     """
 
     first_name: str = ""
@@ -90,6 +90,7 @@ class LearnerContext:
     strongest_subject: str = ""
     active_days: int = 0
     goal: str = ""
+    opted_out: bool = False
 
     @property
     def has_material(self) -> bool:
@@ -161,6 +162,10 @@ def _build(kind: Any, data: Mapping[str, Any], where: str, problems: list[str]) 
 def _value(hint: Any, value: Any, where: str, problems: list[str]) -> Any:
     if get_origin(hint) is tuple:
         return _items(get_args(hint)[0], value, where, problems)
+    if hint is bool:
+        if not isinstance(value, bool):
+            problems.append(f"{where} must be true or false, not {value!r}")
+        return value is True
     if hint is int:
         return _whole_number(value, where, problems)
     if not isinstance(value, (str, int, float, Decimal, Promise)):

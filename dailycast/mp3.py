@@ -62,6 +62,22 @@ class Joined:
     parts: tuple[tuple[float, float], ...]
 
 
+@dataclass(frozen=True)
+class _Run:
+    """Frames of one format, one behind the other: where each begins in `data`, and at the end where the last ends."""
+
+    form: Format
+    data: bytes
+    edges: list[int]
+
+    def __len__(self) -> int:
+        return len(self.edges) - 1
+
+    @property
+    def mp3(self) -> bytes:
+        return self.data[self.edges[0] : self.edges[-1]]
+
+
 def join(parts: Sequence[bytes | float]) -> Joined:
     """Put clips (MP3 bytes) and pauses (seconds of silence, to the nearest frame) one after another.
 
@@ -70,21 +86,21 @@ def join(parts: Sequence[bytes | float]) -> Joined:
     clips = [_clip(number, part) for number, part in enumerate((p for p in parts if isinstance(p, bytes)), 1)]
     if not clips:
         raise Mp3Error("There is no clip to join.")
-    form = clips[0][0]
-    for number, (other, _) in enumerate(clips, 1):
-        if other != form:
-            raise Mp3Error(f"Clip {number} is {other}, clip 1 is {form}: they cannot be joined.")
+    form = clips[0].form
+    for number, clip in enumerate(clips, 1):
+        if clip.form != form:
+            raise Mp3Error(f"Clip {number} is {clip.form}, clip 1 is {form}: they cannot be joined.")
     spoken = iter(clips)
-    runs = [next(spoken)[1] if isinstance(part, bytes) else _silence(form, part) for part in parts]
+    runs = [next(spoken) if isinstance(part, bytes) else _silence(form, part) for part in parts]
     edges = list(accumulate(map(len, runs), initial=0))
     times = tuple((form.seconds(start), form.seconds(end - start)) for start, end in pairwise(edges))
-    return Joined(b"".join(map(b"".join, runs)), form.seconds(edges[-1]), times)
+    return Joined(b"".join(run.mp3 for run in runs), form.seconds(edges[-1]), times)
 
 
 def duration(data: bytes) -> float:
     """Seconds of audio in an MP3, counted in frames. Raises Mp3Error like `frames`."""
-    form, found = _walk(data)
-    return form.seconds(len(found))
+    run = _walk(data)
+    return run.form.seconds(len(run))
 
 
 def frames(data: bytes) -> list[bytes]:
@@ -92,30 +108,22 @@ def frames(data: bytes) -> list[bytes]:
 
     Raises Mp3Error when there is no frame, when one is cut, in free format or unlike the first, and for other bytes.
     """
-    return _walk(data)[1]
+    return [data[start:end] for start, end in pairwise(_walk(data).edges)]
 
 
 def format_of(data: bytes) -> Format:
     """The format of an MP3's frames. Raises Mp3Error like `frames`."""
-    return _walk(data)[0]
-
-
-def tagged(mp3: bytes, title: str) -> bytes:
-    """`mp3` behind an ID3v2.3 tag with the `title`, in UTF-16 as that version has it (id3.org, ID3v2.3.0)."""
-    text = b"\x01" + title.encode("utf-16")
-    frame = b"TIT2" + len(text).to_bytes(4, "big") + b"\0\0" + text
-    size = bytes(len(frame) >> shift & 0x7F for shift in (21, 14, 7, 0))
-    return b"ID3\x03\0\0" + size + frame + mp3
+    return _walk(data).form
 
 
 def silence(form: Format, seconds: float) -> bytes:
     """Silent frames of `form`, as many as come nearest to `seconds`."""
-    return b"".join(_silence(form, seconds))
+    return _silence(form, seconds).mp3
 
 
-def _silence(form: Format, seconds: float) -> list[bytes]:
+def _silence(form: Format, seconds: float) -> _Run:
     edges = [form.size(frames) for frames in range(round(seconds * form.rate / form.samples) + 1)]
-    return [_silent_frame(form, end - start) for start, end in pairwise(edges)]
+    return _Run(form, b"".join(_silent_frame(form, end - start) for start, end in pairwise(edges)), edges)
 
 
 def _silent_frame(form: Format, size: int) -> bytes:
@@ -133,38 +141,46 @@ def _silent_frame(form: Format, size: int) -> bytes:
     return header.ljust(size, b"\0")
 
 
-def _clip(number: int, mp3: bytes) -> tuple[Format, list[bytes]]:
+def _clip(number: int, mp3: bytes) -> _Run:
     try:
         return _walk(mp3)
     except Mp3Error as error:
         raise Mp3Error(f"Clip {number}: {error}") from error
 
 
-def _walk(data: bytes) -> tuple[Format, list[bytes]]:
-    found: list[tuple[Format, bytes]] = []
-    at = _after_id3v2(data)
+def _walk(data: bytes) -> _Run:
+    at = _after_index(data, _after_id3v2(data))
+    edges = [at]
+    known: dict[bytes, tuple[Format, int]] = {}  # the headers that were met: few, and many frames
     while at < len(data):
-        header = _header(data[at : at + 4])
-        if header is None and _is_tail(data[at:]):
-            break
-        if header is None:
-            raise Mp3Error(f"No MP3 frame begins at byte {at} of {len(data)}.")
-        form, size = header
-        if at + size > len(data):
-            raise Mp3Error(f"The last frame is cut: {len(data) - at} bytes of {size}.")
-        found.append((form, data[at : at + size]))
-        at += size
-    return _alike(found[1:] if found and _is_index(found[0][1]) else found)
-
-
-def _alike(found: list[tuple[Format, bytes]]) -> tuple[Format, list[bytes]]:
-    if not found:
+        head = data[at : at + 4]
+        if head not in known:
+            found = _header(head)
+            if found is None and _is_tail(data[at:]):
+                break
+            if found is None:
+                raise Mp3Error(f"No MP3 frame begins at byte {at} of {len(data)}.")
+            known[head] = _alike(found, len(edges), next(iter(known.values()), found))
+        at += known[head][1]
+        edges.append(at)
+    if len(edges) == 1:
         raise Mp3Error("There is no MP3 frame.")
-    first = found[0][0]
-    for number, (form, _) in enumerate(found, 1):
-        if form != first:
-            raise MixedMp3Error(f"Frame {number} is {form}, the first is {first}.")
-    return first, [frame for _, frame in found]
+    if at > len(data):
+        raise Mp3Error(f"The last frame is cut: {len(data) - edges[-2]} bytes of {at - edges[-2]}.")
+    return _Run(next(iter(known.values()))[0], data, edges)
+
+
+def _alike(found: tuple[Format, int], number: int, first: tuple[Format, int]) -> tuple[Format, int]:
+    if found[0] != first[0]:
+        raise MixedMp3Error(f"Frame {number} is {found[0]}, the first is {first[0]}.")
+    return found
+
+
+def _after_index(data: bytes, at: int) -> int:
+    """Where a Xing, Info or VBRI frame at the start ends; its own format may be another."""
+    found = _header(data[at : at + 4])
+    end = at + found[1] if found else at
+    return end if end <= len(data) and _is_index(data[at:end]) else at
 
 
 @lru_cache(maxsize=256)

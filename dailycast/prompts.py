@@ -50,6 +50,7 @@ def build(context: LearnerContext, language: str, minutes: float) -> Prompt:
 def _records(context: LearnerContext) -> str:
     """As many of each list as fit into MOST_CHARACTERS; what is left out is counted."""
     fields = context.as_dict()
+    fields.pop("opted_out", None)  # not about what is learnt
     for most in (100, 50, 20, 10, 5, 2):
         lines = [line for key, value in fields.items() for line in _lines(key, value, most)]
         if sum(map(len, lines)) <= MOST_CHARACTERS:

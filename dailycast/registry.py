@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from django.utils.module_loading import import_string
 
 from .conf import conf
-from .errors import ProviderError, ProviderNotConfigured
+from .errors import BudgetError, ProviderError, ProviderNotConfigured
 from .llm.base import LLMProvider
 from .tts.base import TTSProvider
 
@@ -60,15 +60,20 @@ def first(providers: Iterable[P], use: Callable[[P], T]) -> T:
         except ProviderError as error:
             logger.warning("Dailycast: %s failed: %s", provider.name, error)
             failures.append((provider.name, error))
-    told = _told(failures) or "none is configured"
-    raise ProviderError(told, permanent=all(error.permanent for _, error in failures))
+    raise _all_failed(failures)
 
 
 def _ready(load: Callable[[str], P], names: Iterable[str]) -> list[P]:
     missing = _missing(load, names)
     for name, what in missing.items():
-        logger.info("Dailycast: %s is skipped: %s", name, what)
+        _tell_skipped(name, what)
     return [load(name) for name in names if name not in missing]
+
+
+@cache
+def _tell_skipped(name: str, what: str) -> None:
+    """Once in a process: a night with a thousand episodes has other things to say."""
+    logger.info("Dailycast: %s is skipped: %s", name, what)
 
 
 def _missing(load: Callable[[str], P], names: Iterable[str]) -> dict[str, str]:
@@ -79,6 +84,16 @@ def _missing(load: Callable[[str], P], names: Iterable[str]) -> dict[str, str]:
         except ProviderNotConfigured as error:
             found[name] = str(error)
     return {name: what for name, what in found.items() if what}
+
+
+def _all_failed(failures: list[tuple[str, ProviderError]]) -> ProviderError:
+    """One error for all of them: transient if one of them is, and then to be tried when the first of these may be."""
+    told = _told(failures)
+    transient = [error.retry_after or 0.0 for _, error in failures if not error.permanent]
+    if transient:
+        return ProviderError(told, permanent=False, retry_after=min(transient))
+    over_budget = any(isinstance(error, BudgetError) for _, error in failures)
+    return BudgetError(told) if over_budget else ProviderError(told, permanent=True)
 
 
 def _told(problems: Iterable[tuple[str, object]]) -> str:

@@ -12,7 +12,7 @@ few times, whatever the text: each loop either stops at the character it starts 
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import chain, pairwise
 from typing import NamedTuple
 
@@ -133,6 +133,7 @@ class Block(NamedTuple):
     line: int = 0
 
 
+@lru_cache(maxsize=64)  # a script is asked about at several steps of an episode
 def parse(text: str, language: str) -> Script:
     """The script that `text` means; clips are split by the rules of the BCP-47 `language`.
 

@@ -3,13 +3,17 @@
 import os
 import re
 import secrets
+import shutil
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
+from django.utils import timezone
 
 FOLDER = "podcasts/"
+UNFINISHED = ".part"  # a file that its process took to the grave
 
 
 def episode_name(user_pk: object, seconds: int) -> str:
@@ -37,10 +41,38 @@ def unwritable(name: str = FOLDER) -> str:
     path = local_path(name)
     if path is None:
         return ""
-    standing = next(folder for folder in (path, *path.parents) if folder.exists())
+    standing = _standing(path)
     if not standing.is_dir():
         return f"{standing} is not a folder"
     return "" if os.access(standing, os.W_OK | os.X_OK) else f"{standing} cannot be written by this user"
+
+
+def free_bytes(name: str = FOLDER) -> int | None:
+    """How much the disk under `name` still takes; None when the storage is no file system."""
+    path = local_path(name)
+    return None if path is None else shutil.disk_usage(_standing(path)).free
+
+
+def inside(name: str) -> bool:
+    """Whether `name` lies in FOLDER, also where a link leads; a storage that is no file system has no links."""
+    path, folder = local_path(name), local_path(FOLDER)
+    return path is None or folder is None or path.resolve().is_relative_to(folder.resolve())
+
+
+def names(folder: str) -> list[str]:
+    """What lies in `folder`, as names; nothing where there is no such folder."""
+    try:
+        return [folder + file for file in default_storage.listdir(folder)[1]]
+    except FileNotFoundError:
+        return []
+
+
+def modified(name: str) -> datetime:
+    """When `name` was last written; now, where it is gone meanwhile."""
+    try:
+        return default_storage.get_modified_time(name)
+    except FileNotFoundError:
+        return timezone.now()
 
 
 def where(name: str) -> str:
@@ -53,13 +85,17 @@ def local_path(name: str) -> Path | None:
     return Path(default_storage.path(name)) if isinstance(default_storage, FileSystemStorage) else None
 
 
+def _standing(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
 def _make_folder(folder: Path) -> None:
     mode = getattr(default_storage, "directory_permissions_mode", None)
     folder.mkdir(parents=True, exist_ok=True, **({} if mode is None else {"mode": mode}))
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
     try:
         with temporary.open("xb") as file:
             file.write(data)

@@ -142,6 +142,8 @@ def test_numbers_become_texts_and_none_is_nothing() -> None:
         ({"active_days": 2.5}, "active_days must be a whole number, 0 or more, not 2.5"),
         ({"active_days": float("nan")}, "active_days must be a whole number, 0 or more, not nan"),
         ({"active_days": True}, "active_days must be a whole number, 0 or more, not True"),
+        ({"opted_out": "no"}, "opted_out must be true or false, not 'no'"),
+        ({"opted_out": 1}, "opted_out must be true or false, not 1"),
     ],
 )
 def test_a_wrong_key_is_named(data: dict[str, Any], told: str) -> None:
@@ -219,3 +221,8 @@ def test_no_address_stays_in_a_context(host: Any) -> None:
 
 def test_a_learner_is_called_by_first_name_else_username() -> None:
     assert [display_name(ALEX), display_name(User(username="kim"))] == ["Alex", "kim"]
+
+
+@pytest.mark.parametrize(("said", "means"), [({}, False), ({"opted_out": None}, False), ({"opted_out": True}, True)])
+def test_a_learner_wants_the_nightly_edition_unless_the_host_says_otherwise(said: dict[str, Any], means: bool) -> None:
+    assert learner_context(said).opted_out is means

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dailycast.errors import ProviderError
+from dailycast.errors import ProviderError, VendorWideError
 from dailycast.learner import LearnerContext
 from dailycast.llm import gemini
 from dailycast.llm.base import Completion, Prompt
@@ -153,6 +153,35 @@ def test_every_fault_is_told_once(
     error = failure(timeout)
     assert (str(error), error.permanent, error.retry_after) == (message.format(timeout), permanent, wait)
     assert [call.outcome for call in calls()] == [fault]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "billed"),
+    [
+        (Fault.BAD_KEY, VendorWideError, "nothing"),
+        (Fault.QUOTA, ProviderError, "nothing"),
+        (Fault.RATE_LIMIT, ProviderError, "nothing"),
+        (Fault.SERVER_ERROR, ProviderError, "nothing"),
+        (Fault.REFUSAL, ProviderError, "tokens"),
+        (Fault.FILTER, ProviderError, "tokens"),
+        (Fault.LENGTH, ProviderError, "tokens"),
+        (Fault.EMPTY, ProviderError, "tokens"),
+        (Fault.RESET, ProviderError, "who knows"),
+        (Fault.CUT_LENGTH, ProviderError, "who knows"),
+        (Fault.BAD_JSON, ProviderError, "who knows"),
+    ],
+)
+def test_each_fault_says_what_it_cost_and_whom_it_would_meet(
+    cloud: Cloud, calls: Callable[[], list[Call]], fault: Fault, kind: type[ProviderError], billed: str
+) -> None:
+    cloud.fail("gemini", fault)
+    error = failure()
+    assert type(error) is kind
+    if billed == "tokens":
+        assert error.billed is not None
+        assert sum(count or 0 for count in error.billed) == calls()[0].units > 0
+    else:
+        assert error.billed == {"nothing": (), "who knows": None}[billed]
 
 
 def test_a_retry_after_may_be_a_date(cloud: Cloud) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dailycast.errors import ProviderError
+from dailycast.errors import ProviderError, VendorWideError
 from dailycast.learner import LearnerContext
 from dailycast.llm import base, openai
 from dailycast.llm.base import Completion, Prompt
@@ -209,6 +209,35 @@ def test_every_fault_is_told_once(
     assert [call.outcome for call in calls()] == [fault]
 
 
+@pytest.mark.parametrize(
+    ("fault", "kind", "billed"),
+    [
+        (Fault.BAD_KEY, VendorWideError, "nothing"),
+        (Fault.QUOTA, VendorWideError, "nothing"),
+        (Fault.RATE_LIMIT, ProviderError, "nothing"),
+        (Fault.SERVER_ERROR, ProviderError, "nothing"),
+        (Fault.REFUSAL, ProviderError, "tokens"),
+        (Fault.FILTER, ProviderError, "tokens"),
+        (Fault.LENGTH, ProviderError, "tokens"),
+        (Fault.EMPTY, ProviderError, "tokens"),
+        (Fault.RESET, ProviderError, "who knows"),
+        (Fault.CUT_LENGTH, ProviderError, "who knows"),
+        (Fault.BAD_JSON, ProviderError, "who knows"),
+    ],
+)
+def test_each_fault_says_what_it_cost_and_whom_it_would_meet(
+    cloud: Cloud, calls: Callable[[], list[Call]], fault: Fault, kind: type[ProviderError], billed: str
+) -> None:
+    cloud.fail("openai", fault)
+    error = failure()
+    assert type(error) is kind
+    if billed == "tokens":
+        assert error.billed is not None
+        assert sum(count or 0 for count in error.billed) == calls()[0].units > 0
+    else:
+        assert error.billed == {"nothing": (), "who knows": None}[billed]
+
+
 def test_a_retry_after_may_be_a_date(cloud: Cloud) -> None:
     cloud.fail("openai", Fault.RATE_LIMIT_DATE)
     assert 25 < (failure().retry_after or 0) <= 30
@@ -219,6 +248,7 @@ def test_an_unknown_model_is_told(cloud: Cloud, settings: Any) -> None:
     error = failure()
     assert str(error) == "OpenAI does not know the model or the address (404): check DAILYCAST_OPENAI_MODEL."
     assert error.permanent
+    assert isinstance(error, VendorWideError)
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,7 @@ def test_the_completion_says_who_wrote_it() -> None:
     assert (Provider.name, Provider().missing()) == ("template", "")
 
 
-GOLDEN = """# Turning mistakes around
+GOLDEN = """# Second chances
 
 ## Welcome
 Hi, Yuki, it is good to have you here. One question went wrong, and today we go back to it together. And there is something due for review.
@@ -267,46 +267,46 @@ In the course “Algebra”, you have done 1 of 2 lessons, so just one is left.
 In the quiz “Warm-up”, there was one question, and you got it right.
 
 ## A second look
-Take your time here, because what you understand now will stay with you.
+Let us see what happened, calmly and one thing at a time.
 
-We begin here: “What is 7 times 8?” Your answer was “54”. The answer to remember is “56”.
+We begin here: “What is 7 times 8?” You tried “54”. It should be “56”.
 
 ## Your turn
-Let us see what has stayed: answer aloud in the pause, and then compare with me.
+Now the same ground again, and this time you answer first, aloud, in the pause.
 
-Try this without any help: “What is 7 times 8?”
+See if you have it: “What is 7 times 8?”
 [pause 4s]
-The answer I want is “56”.
+Compare yours with mine: “56”.
 
 ## Due for review
 Some things fade unless you call them back, so here comes your review, with a pause for your answer each time.
 
-Think back to this: “a prime number”.
+Do you remember this: “a prime number”.
 [pause 4s]
-You were looking for “a number with two divisors”.
+The answer here is “a number with two divisors”.
 
 ## Before you go
 Tomorrow, go on in “Algebra” with the lesson “Brackets”.
 
-Well done for taking the time, Yuki, goodbye for now."""  # noqa: E501
+That is it for today, Yuki, take care, and until next time."""  # noqa: E501
 
 
 def test_golden_episode() -> None:
     assert episode(ONE_OF_EACH) == GOLDEN
 
 
-NEW = """# A good place to start
+NEW = """# Let us begin
 
 ## Welcome
 Hi there, Yuki, here is your episode for today.
 
 ## About this episode
-This is a short episode made for you, and a new one can come every day. I have no lessons or answers of yours to talk about yet, so today is simply about getting going.
+You are listening to your own podcast, a few minutes made from what you learn. Your lessons and answers have not reached me yet, so let us use this time for a good start.
 
 From your first lesson on, you will hear a recap of what you learned, the reason behind each wrong answer, a few questions with time to think, and what to do next.
 
 ## Before you go
-Think for a moment: what would you like to be able to do a month from now?
+Picture this for a moment: where will you use what you learn?
 [pause 4s]
 Hold on to that thought, because it will help you choose what to study.
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tinytag import TinyTag
 
 from dailycast.errors import Mp3Error
-from dailycast.mp3 import Format, Joined, duration, format_of, frames, join, silence, tagged
+from dailycast.mp3 import Format, Joined, duration, format_of, frames, join, silence
 
 lameenc = importlib.import_module("lameenc")  # ships no types
 
@@ -324,16 +324,3 @@ def test_any_bytes_are_measured_or_refused(data: bytes) -> None:
         assert duration(data) > 0
     except Mp3Error as error:
         assert str(error)
-
-
-def test_a_title_stands_in_an_id3v2_3_tag_before_the_frames() -> None:
-    tag = b"ID3\x03\0\0\0\0\0\x11TIT2\0\0\0\x07\0\0\x01\xff\xfeH\0i\0"
-    assert tagged(b"frames", "Hi") == tag + b"frames"
-
-
-@pytest.mark.parametrize("title", ["間違いを力に変える", "x" * 9_000])
-def test_a_titled_file_is_read_and_measured_as_before(title: str) -> None:
-    plain = silence(Format(24000, 1, 48000), 5)
-    data = tagged(plain, title)
-    assert (duration(data), frames(data)) == (duration(plain), frames(plain))
-    assert TinyTag.get(None, file_obj=io.BytesIO(data)).title == title

@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 
 from dailycast import registry
-from dailycast.errors import ProviderError, ProviderNotConfigured
+from dailycast.errors import BudgetError, ProviderError, ProviderNotConfigured
 from dailycast.llm.base import Completion, LLMProvider, Prompt
-from dailycast.tts.base import Clip, TTSProvider
+from dailycast.tts.base import Clip, TTSProvider, Voice
 
 
 class Scribe(LLMProvider):
@@ -27,11 +27,11 @@ class Parrot(TTSProvider):
     def missing(self) -> str:
         return "feed it"
 
-    def speaks(self, language: str) -> bool:
-        return True
+    def voice(self, language: str) -> Voice | None:
+        return Voice("Polly")
 
-    def speak(self, text: str, language: str, timeout: float) -> Clip:
-        return Clip(b"", 0, "Polly")
+    def speak(self, text: str, voice: Voice, timeout: float) -> Clip:
+        return Clip(b"", 0)
 
 
 SCRIBE, PARROT = "tests.test_registry.Scribe", "tests.test_registry.Parrot"
@@ -117,7 +117,25 @@ def test_when_all_fail_each_failure_is_told(first: bool, second: bool, both: boo
     assert caught.value.permanent is both
 
 
-def test_an_empty_chain_says_so() -> None:
-    none: list[LLMProvider] = []
-    with pytest.raises(ProviderError, match="^none is configured$"):
-        registry.first(none, used("one", "two"))
+@pytest.mark.parametrize(("waits", "least"), [((7.0, 3.0), 3.0), ((7.0, None), 0.0)])
+def test_when_all_fail_for_now_the_first_that_may_be_tried_says_when(
+    waits: tuple[float | None, float | None], least: float
+) -> None:
+    with pytest.raises(ProviderError) as caught:
+        registry.first(two(), used(*(ProviderError("busy", False, wait) for wait in waits)))
+    assert caught.value.retry_after == least
+
+
+def test_when_the_budget_is_one_of_the_reasons_it_is_a_matter_of_the_budget() -> None:
+    with pytest.raises(BudgetError, match="^a: no key; b: over$"):
+        registry.first(two(), used(ProviderError("no key", permanent=True), BudgetError("over")))
+
+
+def test_a_provider_that_is_skipped_is_told_once_for_each_reason(
+    settings: Any, logged: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DAILYCAST_LLM_PROVIDERS = [SCRIBE, "template"]
+    for needs in ("ink", "ink", "paper", "", "ink"):
+        monkeypatch.setattr(Scribe, "needs", needs)
+        registry.llm_chain()
+    assert logged.messages == [f"Dailycast: {SCRIBE} is skipped: {what}" for what in ("ink", "paper")]

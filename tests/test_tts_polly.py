@@ -1,16 +1,15 @@
 """Amazon Polly through boto3: the request in Polly's words, which voice speaks, and all that can go wrong."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dailycast import vendor
-from dailycast.errors import ProviderError, ProviderNotConfigured
+from dailycast.errors import NoEngineError, ProviderError, ProviderNotConfigured, ThrottledError, VendorWideError
 from dailycast.tts import polly
-from dailycast.tts.base import Clip, whole
+from dailycast.tts.base import Clip, Voice, whole
 
 from .cloud import Call, Cloud, Fault
 from .cloud.speech import speak as tone
@@ -60,8 +59,14 @@ def calls(cloud: Cloud) -> Callable[[], list[Call]]:
     return lambda: cloud.calls[before:]
 
 
+def voice(language: str = "en") -> Voice:
+    found = polly.Provider().voice(language)
+    assert found is not None
+    return found
+
+
 def speak(text: str = TEXT, language: str = "en", timeout: float = 30) -> Clip:
-    return polly.Provider().speak(text, language, timeout)
+    return polly.Provider().speak(text, voice(language), timeout)
 
 
 def failure(text: str = TEXT, language: str = "en", timeout: float = 30) -> ProviderError:
@@ -73,7 +78,8 @@ def failure(text: str = TEXT, language: str = "en", timeout: float = 30) -> Prov
 
 
 def test_a_clip(cloud: Cloud) -> None:
-    assert speak() == Clip(tone(TEXT, 24_000), 69, "Joanna", "neural")
+    assert voice() == Voice("Joanna", "neural")
+    assert speak() == Clip(tone(TEXT, 24_000), 69)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +138,7 @@ def test_the_voice_of_a_language(settings: Any, language: str, neural: str | Non
     assert polly.voice_for(language) == neural
     settings.DAILYCAST_POLLY_ENGINE = "standard"
     assert polly.voice_for(language) == standard
-    assert polly.Provider().speaks(language) is (standard is not None)
+    assert polly.Provider().voice(language) == (Voice(standard, "standard") if standard else None)
 
 
 @pytest.mark.parametrize(
@@ -166,15 +172,23 @@ def test_an_engine_that_polly_refuses_is_not_asked_again(
     cloud: Cloud, calls: Callable[[], list[Call]], fault: Fault
 ) -> None:
     cloud.fail("polly", fault)
-    assert [speak().engine, speak().engine] == ["standard", "standard"]
-    assert [call.kind for call in calls()] == ["neural", "standard", "standard"]
+    error = failure()
+    assert isinstance(error, NoEngineError)
+    assert (str(error), error.permanent, error.billed) == (
+        "Polly has no Joanna with the engine neural in us-east-1",
+        True,
+        (),
+    )
+    assert voice() == Voice("Joanna", "standard")
+    speak()
+    assert [call.kind for call in calls()] == ["neural", "standard"]
 
 
 def test_a_refused_engine_is_asked_for_again_after_an_hour(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     cloud.fail("polly", Fault.ENGINE)
-    speak()
+    failure()
     assert caplog.messages == ["Dailycast: Polly has no Joanna with the engine neural in us-east-1"]
     refused = next(iter(polly._refused.values()))
     monkeypatch.setattr("time.monotonic", lambda: refused + 3599)
@@ -187,35 +201,39 @@ def test_a_refused_engine_is_asked_for_in_another_region(
     cloud: Cloud, calls: Callable[[], list[Call]], settings: Any
 ) -> None:
     cloud.fail("polly", Fault.ENGINE)
-    speak()
+    failure()
+    assert voice().engine == "standard"
     settings.AWS_REGION = "eu-west-1"
-    assert speak().engine == "neural"
+    assert voice().engine == "neural"
+    speak()
+    assert [call.kind for call in calls()] == ["neural", "neural"]
 
 
 def test_the_dearest_engine_is_asked_of_polly_first(calls: Callable[[], list[Call]], settings: Any) -> None:
     settings.DAILYCAST_POLLY_ENGINE = "generative"
-    assert speak().engine == "neural"
+    assert isinstance(failure(), NoEngineError)  # the stand-in's Joanna has none
+    speak()
     assert [call.kind for call in calls()] == ["generative", "neural"]
 
 
 def test_another_voice_of_the_language_speaks_where_the_first_has_no_engine(cloud: Cloud) -> None:
     cloud.fail("polly", Fault.ENGINE, times=3)
-    clip = speak("おはよう。", "ja")
-    assert (clip.voice, clip.engine) == ("Mizuki", "standard")
+    refused = []
+    for _ in range(3):
+        refused.append(voice("ja").name)
+        failure("おはよう。", "ja")
+    assert (refused, voice("ja")) == (["Kazuha", "Tomoko", "Takumi"], Voice("Mizuki", "standard"))
 
 
 def test_the_owners_own_voice_is_never_replaced(cloud: Cloud, settings: Any) -> None:
     settings.DAILYCAST_VOICES = {"en": "Ruth"}
     cloud.fail("polly", Fault.ENGINE)
-    error = failure()
-    assert isinstance(error, ProviderNotConfigured)
-    assert str(error) == (
-        "Polly has no voice for en with neural in us-east-1: change DAILYCAST_POLLY_ENGINE or DAILYCAST_VOICES."
+    failure()
+    with pytest.raises(ProviderNotConfigured) as caught:
+        voice()
+    assert str(caught.value) == (
+        "Polly has no Ruth for en with neural in us-east-1: change DAILYCAST_POLLY_ENGINE or DAILYCAST_VOICES."
     )
-
-
-def test_a_language_without_a_voice_is_told() -> None:
-    assert str(failure(language="uk")).startswith("Polly has no voice for uk with neural in us-east-1")
 
 
 def test_too_long_a_clip_is_not_sent(calls: Callable[[], list[Call]]) -> None:
@@ -246,7 +264,7 @@ REJECTED = "Polly rejected the voice Joanna or its text ({}): {} Check DAILYCAST
         (Fault.CUT_SILENT, "The audio ", False),
         (Fault.HALF_AUDIO, "The audio is not a whole MP3: ", False),
         (Fault.NO_AUDIO, "The audio is not a whole MP3: ", False),
-        (Fault.HTML, "The audio is not a whole MP3: ", False),
+        (Fault.HTML, "Polly's answer is no audio: check AWS_ENDPOINT_URL_POLLY.", False),
         (Fault.BAD_KEY, KEYS.format("UnrecognizedClientException"), True),
         (Fault.BAD_SIGNATURE, KEYS.format("InvalidSignatureException"), True),
         (Fault.EXPIRED_TOKEN, "The temporary AWS keys have expired (ExpiredTokenException): renew them and", True),
@@ -320,12 +338,36 @@ def test_eight_clips_at_once_through_one_client(cloud: Cloud, settings: Any) -> 
     before = polly._new_client.cache_info().misses
     cloud.latency["polly"] = 0.5
     texts = [f"This is clip number {number}." for number in range(8)]
-    spoken = vendor.in_order([partial(speak, text) for text in texts], polly.Provider.parallel, 30)
+    with ThreadPoolExecutor(polly.Provider.parallel) as pool:
+        spoken = list(pool.map(speak, texts))
     cloud.latency.clear()
     assert [clip.mp3 for clip in spoken] == [tone(text, 24_000) for text in texts]
     assert polly._new_client.cache_info().misses == before + 1
     assert polly.Provider.parallel == 8
     assert cloud.peak("polly") > 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "billed"),
+    [
+        (Fault.BAD_KEY, VendorWideError, ()),
+        (Fault.EXPIRED_TOKEN, VendorWideError, ()),
+        (Fault.RATE_LIMIT, ThrottledError, ()),
+        (Fault.SERVER_ERROR, ProviderError, ()),
+        (Fault.TEXT_TOO_LONG, ProviderError, ()),
+        (Fault.VOICE, ProviderError, ()),
+        (Fault.HALF_AUDIO, ProviderError, (69,)),
+        (Fault.CUT_SILENT, ProviderError, (69,)),
+        (Fault.RESET, ProviderError, None),
+        (Fault.CUT_LENGTH, ProviderError, None),
+    ],
+)
+def test_each_fault_says_what_it_cost_and_whom_it_would_meet(
+    cloud: Cloud, fault: Fault, kind: type[ProviderError], billed: tuple[int, ...] | None
+) -> None:
+    cloud.fail("polly", fault)
+    error = failure()
+    assert (type(error), error.billed) == (kind, billed)
 
 
 def test_a_client_is_made_anew_for_other_settings_and_after_a_fork() -> None:
@@ -341,7 +383,7 @@ def test_a_client_is_made_anew_for_other_settings_and_after_a_fork() -> None:
 @pytest.mark.parametrize(("timeout", "connect", "read"), [(100, 5, 30), (30, 5, 30), (2.2, 3, 3)])
 def test_boto3_neither_retries_nor_waits_for_long(cloud: Cloud, timeout: float, connect: int, read: int) -> None:
     config: Any = polly._client(timeout).meta.config
-    assert (config.connect_timeout, config.read_timeout, config.max_pool_connections) == (connect, read, 8)
+    assert (config.connect_timeout, config.read_timeout, config.max_pool_connections) == (connect, read, 32)
     assert config.retries == {"mode": "standard", "total_max_attempts": 1}
 
 
@@ -412,7 +454,7 @@ def test_boto3s_own_endpoint_is_used_where_no_setting_names_one(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_POLLY", servers[0].url)
     polly._new_client.cache_clear()
-    assert speak().voice == "Joanna"
+    assert speak().characters == 69
     polly._new_client.cache_clear()
 
 

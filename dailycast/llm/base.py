@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from dataclasses import dataclass
 
-from ..errors import ProviderError
+from ..errors import ProviderError, VendorWideError
 from ..learner import LearnerContext
 from ..vendor import TRANSIENT, BaseProvider, brief, retry_after
 
@@ -36,6 +36,17 @@ class Completion:
 class LLMProvider(BaseProvider):
     """One writer, as DAILYCAST_LLM_PROVIDERS lists them."""
 
+    def model(self) -> str:
+        """The model that will be asked: its price stands under `name/model`."""
+        return self.name
+
+    def most_tokens(self, prompt: Prompt) -> tuple[int, int]:
+        """The most tokens in and out that `prompt` may be billed, to be reserved in a budget.
+
+        A token is a byte of text at least, and what a vendor adds between the messages is little.
+        """
+        return len((prompt.system + prompt.user).encode()) + 100, token_limit(prompt.minutes)
+
     @abstractmethod
     def complete(self, prompt: Prompt, timeout: float) -> Completion:
         """Write the script that `prompt` asks for, within `timeout` seconds a read.
@@ -63,6 +74,10 @@ def http_error(vendor: str, status: int, told: object, wait: str | None) -> Prov
         429: f"takes no more calls for now ({status}): try again later or raise the account's rate limit.",
     }.get(status)
     permanent = status < 500 and status not in TRANSIENT
+    if status in (401, 403, 404):
+        return VendorWideError(f"{vendor} {reason}")
     if reason is None and permanent:
         reason = f"rejected the request ({status}): {brief(told)} Check DAILYCAST_{vendor.upper()}_MODEL."
-    return ProviderError(f"{vendor} {reason or f'failed ({status}): try again later.'}", permanent, retry_after(wait))
+    return ProviderError(
+        f"{vendor} {reason or f'failed ({status}): try again later.'}", permanent, retry_after(wait), ()
+    )

@@ -37,11 +37,21 @@ class Provider(LLMProvider):
     def unbilled(self) -> bool:
         return bool(conf.GEMINI_BASE_URL) and not conf.GEMINI_API_KEY
 
+    def model(self) -> str:
+        return conf.DAILYCAST_GEMINI_MODEL
+
+    def most_tokens(self, prompt: Prompt) -> tuple[int, int]:
+        asked, given = super().most_tokens(prompt)
+        return asked, given + THINKING_TOKENS
+
     def complete(self, prompt: Prompt, timeout: float) -> Completion:
-        model = conf.DAILYCAST_GEMINI_MODEL
-        answer = _send(prompt, model, timeout)
+        answer = _send(prompt, self.model(), timeout)
         asked, given = _tokens(answer.get("usage_metadata"))
-        return Completion(_text(answer), self.name, model, asked, given)
+        try:
+            return Completion(_text(answer), self.name, self.model(), asked, given)
+        except ProviderError as error:
+            error.billed = None if asked is None else (asked, given)
+            raise
 
 
 class Genai:

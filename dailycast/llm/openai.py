@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..conf import conf
-from ..errors import ProviderError
+from ..errors import ProviderError, VendorWideError
 from ..vendor import require, unanswered
 from .base import Completion, LLMProvider, Prompt, http_error, sendable, token_limit
 
@@ -32,17 +32,18 @@ class Provider(LLMProvider):
     def unbilled(self) -> bool:
         return bool(conf.OPENAI_BASE_URL) and not conf.OPENAI_API_KEY  # a key means that somebody bills
 
+    def model(self) -> str:
+        return conf.DAILYCAST_OPENAI_MODEL
+
     def complete(self, prompt: Prompt, timeout: float) -> Completion:
-        model = conf.DAILYCAST_OPENAI_MODEL
-        answer = _send(_request(prompt, model), timeout)
+        answer = _send(_request(prompt, self.model()), timeout)
         usage = getattr(answer, "usage", None)
-        return Completion(
-            text=_text(answer),
-            provider=self.name,
-            model=model,
-            prompt_tokens=getattr(usage, "prompt_tokens", None),
-            completion_tokens=getattr(usage, "completion_tokens", None),
-        )
+        asked, given = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)
+        try:
+            return Completion(_text(answer), self.name, self.model(), asked, given)
+        except ProviderError as error:
+            error.billed = None if asked is None else (asked, given)
+            raise
 
 
 def _request(prompt: Prompt, model: str) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def _without_rejected(request: dict[str, Any], error: "APIStatusError") -> dict[
 def _refuse(error: "APIStatusError") -> NoReturn:
     if "insufficient_quota" in (error.code, error.type):
         message = "OpenAI's account is out of credit (429): add credit at platform.openai.com or set another key."
-        raise ProviderError(message, permanent=True) from error
+        raise VendorWideError(message) from error
     told = error.body.get("message") if isinstance(error.body, dict) else error.body
     raise http_error("OpenAI", error.status_code, told, error.response.headers.get("retry-after")) from error
 

@@ -83,6 +83,7 @@ class Plan:
 
 class Provider(LLMProvider):
     name = "template"
+    remote = False
 
     def missing(self) -> str:
         return ""

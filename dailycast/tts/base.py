@@ -10,13 +10,23 @@ from ..vendor import BaseProvider
 
 
 @dataclass(frozen=True)
+class Voice:
+    """Who speaks, and how: `engine` is what the price depends on, `format` what else changes the sound."""
+
+    name: str
+    engine: str = ""
+    format: str = "mp3"
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.engine}".strip()
+
+
+@dataclass(frozen=True)
 class Clip:
-    """One spoken clip. `characters` is what the vendor bills; `voice` and `engine` are what really spoke."""
+    """One spoken clip; `characters` is what the vendor bills."""
 
     mp3: bytes
     characters: int
-    voice: str
-    engine: str = ""
 
 
 class TTSProvider(BaseProvider):
@@ -25,11 +35,14 @@ class TTSProvider(BaseProvider):
     parallel: int = 1  # how many clips may be spoken at the same time
 
     @abstractmethod
-    def speaks(self, language: str) -> bool:
-        """Whether there is a voice for the BCP-47 `language`. Calls nobody."""
+    def voice(self, language: str) -> Voice | None:
+        """The voice for the BCP-47 `language`, None when there is none. Calls nobody.
+
+        A bought clip is known by this and its text. Raises ProviderNotConfigured saying what to set.
+        """
 
     @abstractmethod
-    def speak(self, text: str, language: str, timeout: float) -> Clip:
+    def speak(self, text: str, voice: Voice, timeout: float) -> Clip:
         """Speak one clip of cleaned text (at most 600 characters) within `timeout` seconds a read.
 
         Raises ProviderError for every failure; never retries by itself. Must be safe to call from `parallel` threads.

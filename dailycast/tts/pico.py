@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from ..errors import ProviderError, ProviderNotConfigured
+from ..errors import ProviderError
 from ..languages import base
 from ..vendor import require
-from .base import Clip, TTSProvider, whole
+from .base import Clip, TTSProvider, Voice, whole
 
 VOICES = {  # voice -> how it says `<` and `>`, which Pico would read as markup
     "en-US": ("less than", "greater than"),
@@ -22,10 +22,11 @@ VOICES = {  # voice -> how it says `<` and `>`, which Pico would read as markup
     "de-DE": ("kleiner als", "größer als"),
     "it-IT": ("minore di", "maggiore di"),
 }
+# So that each is heard at -16 LUFS, mono on two loudspeakers; measured on prose by ffmpeg's ebur128 with dualmono=true.
+VOLUMES = {"en-US": 0.45, "en-GB": 0.45, "es-ES": 0.42, "fr-FR": 0.52, "de-DE": 0.47, "it-IT": 0.54}
 RATE = 16_000  # Hz, mono, 16 bits: what Pico gives
 BITRATE = 64  # kbit/s
 QUALITY = 7  # of LAME: a sixth of the CPU time of 2, for a voice of 8 kHz
-VOLUME = 0.5  # Pico's own default clips
 M_PERTURB = -6  # of glibc's malloc.h
 
 # Pico says Latin-1, œ and €, and is silent about everything else, without an error.
@@ -48,6 +49,7 @@ SAY = str.maketrans(
 
 class Provider(TTSProvider):
     name = "pico"
+    remote = False
 
     def missing(self) -> str:
         if find_spec("py_nanotts") and find_spec("lameenc"):
@@ -57,21 +59,18 @@ class Provider(TTSProvider):
     def unbilled(self) -> bool:
         return True
 
-    def speaks(self, language: str) -> bool:
-        return voice_for(language) is not None
+    def voice(self, language: str) -> Voice | None:
+        name = voice_for(language)
+        return Voice(name, self.name) if name else None
 
-    def speak(self, text: str, language: str, timeout: float) -> Clip:
-        voice = voice_for(language)
-        if voice is None:
-            message = f"The built-in voice speaks {', '.join(VOICES)}, not {language}: use Polly for it."
-            raise ProviderNotConfigured(message)
-        spoken = pronounceable(text, voice)
+    def speak(self, text: str, voice: Voice, timeout: float) -> Clip:
+        spoken = pronounceable(text, voice.name)
         if not any(map(str.isalnum, spoken)):
-            message = f"The built-in voice {voice} cannot pronounce {text[:40]!r}: it knows Latin letters only."
+            message = f"The built-in voice {voice.name} cannot pronounce {text[:40]!r}: it knows Latin letters only."
             raise ProviderError(message, permanent=True)
-        mp3 = _encode(_pcm(spoken, voice))
+        mp3 = _encode(_pcm(spoken, voice.name))
         whole(mp3, spoken)
-        return Clip(mp3, len(spoken), voice, self.name)
+        return Clip(mp3, len(spoken))
 
 
 def voice_for(language: str) -> str | None:
@@ -99,7 +98,7 @@ def _latin(character: str) -> str:
 def _pcm(text: str, voice: str) -> bytes:
     try:
         with _zeroed_memory():
-            pcm: bytes = require("py_nanotts", "offline").NanoTTS().speak(text, voice=voice, volume=VOLUME)
+            pcm: bytes = require("py_nanotts", "offline").NanoTTS().speak(text, voice=voice, volume=VOLUMES[voice])
     except (RuntimeError, ValueError, OSError) as error:
         raise ProviderError(f"The built-in voice failed: {error}.", permanent=True) from error
     return pcm

@@ -12,10 +12,10 @@ from importlib.util import find_spec
 from typing import Any
 
 from ..conf import conf
-from ..errors import ProviderError, ProviderNotConfigured, ThrottledError
+from ..errors import NoEngineError, ProviderError, ProviderNotConfigured, ThrottledError, VendorWideError
 from ..languages import base
 from ..vendor import TRANSIENT, brief, require, retry_after, unanswered
-from .base import Clip, TTSProvider, whole
+from .base import Clip, TTSProvider, Voice, whole
 
 logger = logging.getLogger("dailycast")
 MOST_CHARACTERS = 2_800  # Polly takes 3,000 a call
@@ -34,7 +34,7 @@ LISTED = ("neural", "standard")  # the engines that VOICES knows of; Polly itsel
 
 
 @dataclass(frozen=True)
-class Voice:
+class Speaker:
     """`engines` are those of LISTED that it has; `language_code` is sent where its own default is another language."""
 
     language: str  # BCP-47
@@ -45,35 +45,35 @@ class Voice:
 NEURAL, STANDARD = ("neural",), ("standard",)
 # From Polly's DescribeVoices. The first voice of a language is the one for the language without a region.
 VOICES = {
-    "Joanna": Voice("en-US"),
-    "Matthew": Voice("en-US"),
-    "Ruth": Voice("en-US", NEURAL),
-    "Stephen": Voice("en-US", NEURAL),
-    "Amy": Voice("en-GB"),
-    "Lucia": Voice("es-ES"),
-    "Mia": Voice("es-MX"),
-    "Lupe": Voice("es-US"),
-    "Lea": Voice("fr-FR"),
-    "Remi": Voice("fr-FR", NEURAL),
-    "Vicki": Voice("de-DE"),
-    "Daniel": Voice("de-DE", NEURAL),
-    "Bianca": Voice("it-IT"),
-    "Camila": Voice("pt-BR"),
-    "Ines": Voice("pt-PT"),
-    "Kazuha": Voice("ja-JP", NEURAL),
-    "Tomoko": Voice("ja-JP", NEURAL),
-    "Takumi": Voice("ja-JP", NEURAL),
-    "Mizuki": Voice("ja-JP", STANDARD),
-    "Seoyeon": Voice("ko-KR"),
-    "Zhiyu": Voice("zh-CN"),  # Polly's cmn-CN
-    "Kajal": Voice("hi-IN", NEURAL, "hi-IN"),  # speaks Indian English too
-    "Laura": Voice("nl-NL", NEURAL),
-    "Ola": Voice("pl-PL", NEURAL),
-    "Elin": Voice("sv-SE", NEURAL),
-    "Burcu": Voice("tr-TR", NEURAL),
-    "Hala": Voice("ar-AE", NEURAL),
-    "Zeina": Voice("ar-001", STANDARD),  # Polly's arb
-    "Tatyana": Voice("ru-RU", STANDARD),
+    "Joanna": Speaker("en-US"),
+    "Matthew": Speaker("en-US"),
+    "Ruth": Speaker("en-US", NEURAL),
+    "Stephen": Speaker("en-US", NEURAL),
+    "Amy": Speaker("en-GB"),
+    "Lucia": Speaker("es-ES"),
+    "Mia": Speaker("es-MX"),
+    "Lupe": Speaker("es-US"),
+    "Lea": Speaker("fr-FR"),
+    "Remi": Speaker("fr-FR", NEURAL),
+    "Vicki": Speaker("de-DE"),
+    "Daniel": Speaker("de-DE", NEURAL),
+    "Bianca": Speaker("it-IT"),
+    "Camila": Speaker("pt-BR"),
+    "Ines": Speaker("pt-PT"),
+    "Kazuha": Speaker("ja-JP", NEURAL),
+    "Tomoko": Speaker("ja-JP", NEURAL),
+    "Takumi": Speaker("ja-JP", NEURAL),
+    "Mizuki": Speaker("ja-JP", STANDARD),
+    "Seoyeon": Speaker("ko-KR"),
+    "Zhiyu": Speaker("zh-CN"),  # Polly's cmn-CN
+    "Kajal": Speaker("hi-IN", NEURAL, "hi-IN"),  # speaks Indian English too
+    "Laura": Speaker("nl-NL", NEURAL),
+    "Ola": Speaker("pl-PL", NEURAL),
+    "Elin": Speaker("sv-SE", NEURAL),
+    "Burcu": Speaker("tr-TR", NEURAL),
+    "Hala": Speaker("ar-AE", NEURAL),
+    "Zeina": Speaker("ar-001", STANDARD),  # Polly's arb
+    "Tatyana": Speaker("ru-RU", STANDARD),
 }
 
 KEYS = "AWS refused the keys ({}): check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and this server's clock."
@@ -85,15 +85,11 @@ REFUSALS = {
     "MissingAuthenticationTokenException": KEYS,
     "ExpiredTokenException": EXPIRED,
     "AccessDeniedException": "AWS does not let these keys speak ({}): allow them polly:SynthesizeSpeech in IAM.",
-    "TextLengthExceededException": "The text is too long for one call ({}): split the clip.",
 }
+TOO_LONG = ("TextLengthExceededException",)
 HOUR = 3600  # seconds
 A_SECOND = 1.0  # Polly's limits are so many calls a second
 THROTTLED = ("ThrottlingException", "TooManyRequestsException")  # which come as HTTP 400
-
-
-class NoEngineError(ProviderError):
-    """Polly has not this voice with this engine, here or at all."""
 
 
 class Provider(TTSProvider):
@@ -118,26 +114,31 @@ class Provider(TTSProvider):
             found.append(f"{conf.DAILYCAST_POLLY_ENGINE} is no engine of Polly: {KNOWN_ENGINES}.")
         return found
 
-    def speaks(self, language: str) -> bool:
-        return voice_for(language) is not None
+    def prepare(self) -> None:
+        _client(conf.DAILYCAST_SPEECH_TIMEOUT)
 
-    def speak(self, text: str, language: str, timeout: float) -> Clip:
+    def voice(self, language: str) -> Voice | None:
+        name = voice_for(language)
+        if name is None:
+            return None
+        for engine in engines_for(name):
+            return Voice(name, engine)
+        message = f"Polly has no {name} for {language} with {conf.DAILYCAST_POLLY_ENGINE} in {conf.AWS_REGION}"
+        raise ProviderNotConfigured(f"{message}: change DAILYCAST_POLLY_ENGINE or DAILYCAST_VOICES.")
+
+    def speak(self, text: str, voice: Voice, timeout: float) -> Clip:
         if len(text) > MOST_CHARACTERS:
             message = f"The clip has {len(text):,} characters and Polly takes {MOST_CHARACTERS:,}: split it."
-            raise ProviderError(message, permanent=True)
-        voice = voice_for(language)
-        engine = next(iter(engines_for(voice)), None) if voice else None
-        if voice is None or engine is None:
-            message = f"Polly has no voice for {language} with {conf.DAILYCAST_POLLY_ENGINE} in {conf.AWS_REGION}"
-            raise ProviderNotConfigured(f"{message}: change DAILYCAST_POLLY_ENGINE or DAILYCAST_VOICES.")
+            raise ProviderError(message, permanent=True, billed=())
+        mp3, characters = _synthesize(text, voice, timeout)
+        if mp3[:1] in (b"<", b"{"):
+            raise ProviderError("Polly's answer is no audio: check AWS_ENDPOINT_URL_POLLY.", permanent=False)
         try:
-            mp3, characters = _synthesize(text, voice, engine, timeout)
-        except NoEngineError:
-            _refused[_place(voice, engine)] = time.monotonic()
-            logger.warning("Dailycast: Polly has no %s with the engine %s in %s", voice, engine, conf.AWS_REGION)
-            return self.speak(text, language, timeout)
-        whole(mp3, text)
-        return Clip(mp3, characters, voice, engine)
+            whole(mp3, text)
+        except ProviderError as error:
+            error.billed = None if characters is None else (characters,)
+            raise
+        return Clip(mp3, len(text) if characters is None else characters)
 
 
 def voice_for(language: str) -> str | None:
@@ -173,13 +174,13 @@ def _place(voice: str, engine: str) -> tuple[str, ...]:
 _lock = threading.Lock()  # else the first eight clips would each make a client
 
 
-def _synthesize(text: str, voice: str, engine: str, timeout: float) -> tuple[bytes, int]:
-    """The MP3 as Polly sent it, whole or not, and the characters that it bills."""
+def _synthesize(text: str, voice: Voice, timeout: float) -> tuple[bytes, int | None]:
+    """The MP3 as Polly sent it, whole or not, and the characters that it bills; None where it does not say."""
     errors = require("botocore.exceptions", "polly")
     try:
-        response: Any = _client(timeout).synthesize_speech(**_request(text, voice, engine))
+        response: Any = _client(timeout).synthesize_speech(**_request(text, voice))
         with closing(response["AudioStream"]) as stream:
-            return stream.read(), response.get("RequestCharacters", len(text))
+            return stream.read(), response.get("RequestCharacters")
     except errors.ClientError as error:
         raise _refusal(error, voice) from error
     except (errors.ConnectionError, errors.HTTPClientError, errors.IncompleteReadError) as error:
@@ -188,19 +189,19 @@ def _synthesize(text: str, voice: str, engine: str, timeout: float) -> tuple[byt
         message = (
             f"Polly could not be called: {brief(str(error))} Check AWS_REGION, the keys and AWS_ENDPOINT_URL_POLLY."
         )
-        raise ProviderError(message, permanent=True) from error
+        raise ProviderError(message, permanent=True, billed=()) from error
 
 
-def _request(text: str, voice: str, engine: str) -> dict[str, Any]:
+def _request(text: str, voice: Voice) -> dict[str, Any]:
     request = {
         "Text": text,
         "TextType": "text",
-        "VoiceId": voice,
-        "Engine": engine,
+        "VoiceId": voice.name,
+        "Engine": voice.engine,
         "OutputFormat": "mp3",
-        "SampleRate": SAMPLE_RATES.get(engine, "24000"),
+        "SampleRate": SAMPLE_RATES.get(voice.engine, "24000"),
     }
-    code = VOICES[voice].language_code if voice in VOICES else ""
+    code = VOICES[voice.name].language_code if voice.name in VOICES else ""
     return {**request, "LanguageCode": code} if code else request
 
 
@@ -220,24 +221,28 @@ def _new_client(keys: tuple[str, str, str], region: str, endpoint: str | None, t
         retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=min(timeout, CONNECT_TIMEOUT),
         read_timeout=timeout,
-        max_pool_connections=PARALLEL,
+        max_pool_connections=4 * PARALLEL,  # episodes share it
     )
     return session.client("polly", endpoint_url=endpoint, config=config)
 
 
-def _refusal(error: Any, voice: str) -> ProviderError:
+def _refusal(error: Any, voice: Voice) -> ProviderError:
     told, answer = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
     code, message, status = told.get("Code", ""), told.get("Message", ""), answer.get("HTTPStatusCode", 0)
     if code == "EngineNotSupportedException" or (code == "ValidationException" and "engine" in message.lower()):
-        return NoEngineError(message, permanent=True)
+        _refused[_place(voice.name, voice.engine)] = time.monotonic()
+        message = f"Polly has no {voice.name} with the engine {voice.engine} in {conf.AWS_REGION}"
+        logger.warning("Dailycast: %s", message)
+        return NoEngineError(message)
     wait = retry_after(answer.get("HTTPHeaders", {}).get("retry-after"))
     if code in THROTTLED or status in TRANSIENT:
         message = f"Polly takes no more calls for now ({code}): try again later."
         return ThrottledError(message, A_SECOND if wait is None else wait)
     if status >= 500:
-        return ProviderError(f"Polly failed ({code}): try again later.", False, wait)
+        return ProviderError(f"Polly failed ({code}): try again later.", False, wait, billed=())
     if code in REFUSALS:
-        return ProviderError(REFUSALS[code].format(code), permanent=True)
-    return ProviderError(
-        f"Polly rejected the voice {voice} or its text ({code}): {brief(message)} Check DAILYCAST_VOICES.", True
-    )
+        return VendorWideError(REFUSALS[code].format(code))
+    if code in TOO_LONG:
+        return ProviderError(f"The text is too long for one call ({code}): split the clip.", permanent=True, billed=())
+    rejected = f"Polly rejected the voice {voice.name} or its text ({code}): {brief(message)} Check DAILYCAST_VOICES."
+    return ProviderError(rejected, permanent=True, billed=())

@@ -4,12 +4,12 @@ Limits and error names: docs.aws.amazon.com/polly/latest/dg/limits.html and the 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from xml.etree import ElementTree
 
 from .speech import speak
-from .wire import Fault, Make, Reply, Request, Vendor, in_json, key_in_url, new_id
+from .wire import RETRY_AFTER, Fault, Make, Reply, Request, Vendor, in_json, key_in_url, later, new_id
 
 RATES = ("8000", "16000", "22050", "24000", "44100", "48000")  # for MP3
 ENGINES = {"s": "standard", "n": "neural", "l": "long-form", "g": "generative"}
@@ -58,7 +58,8 @@ class Polly(Vendor):
     def __init__(self) -> None:
         self.voices = voices()
         self.faults = {
-            **{fault: refusal(fault) for fault in REFUSALS},
+            **{fault: too_many(value) for fault, value in RETRY_AFTER.items()},
+            **{fault: refusal(fault) for fault in REFUSALS},  # a plain RATE_LIMIT has no Retry-After here
             Fault.NO_AUDIO: lambda request: replace(self.answer(request), body=b""),
             Fault.HALF_AUDIO: lambda request: half(self.answer(request)),
         }
@@ -155,6 +156,10 @@ REFUSALS = {
 
 def refusal(fault: Fault) -> Make:
     return lambda request: refuse(fault, str(request.body.get("Engine")))
+
+
+def too_many(retry_after: Callable[[], str]) -> Make:
+    return lambda _: later(refuse(Fault.RATE_LIMIT), retry_after())
 
 
 def refuse(fault: Fault, engine: str = "") -> Reply:

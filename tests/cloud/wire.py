@@ -22,6 +22,7 @@ class Fault(StrEnum):
     HTML = auto()  # a web page with status 200, as a captive proxy gives
     BAD_KEY = auto()
     RATE_LIMIT = auto()  # Retry-After in seconds; Polly: ThrottlingException, HTTP 400
+    RATE_LIMIT_HOUR = auto()  # Retry-After: 3600
     RATE_LIMIT_DATE = auto()  # Retry-After as an HTTP date, 30 seconds ahead
     RATE_LIMIT_NONSENSE = auto()
     SERVER_ERROR = auto()  # 500
@@ -49,6 +50,7 @@ class Fault(StrEnum):
 
 RETRY_AFTER: dict[Fault, Callable[[], str]] = {
     Fault.RATE_LIMIT: lambda: "1",
+    Fault.RATE_LIMIT_HOUR: lambda: "3600",
     Fault.RATE_LIMIT_DATE: lambda: formatdate(time() + 30, usegmt=True),
     Fault.RATE_LIMIT_NONSENSE: lambda: "soon",
 }
