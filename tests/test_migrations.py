@@ -1,11 +1,17 @@
+import importlib
 import io
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
+from django.apps import apps
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
+from dailycast import money
+from dailycast.models import DailyPodcast, ProviderCall
 from dailycast.receivers import FIRST_MIGRATION
 
 TABLE = "dailycast_dailypodcast"
@@ -39,7 +45,14 @@ def prototype(transactional_db: None) -> Iterator[None]:
         )
     yield
     with connection.cursor() as cursor:
-        for table in (TABLE, "dailycast_prototype"):
+        for table in (
+            "dailycast_providercall",
+            "dailycast_budget",
+            "dailycast_ratelimit",
+            "dailycast_feed",
+            TABLE,
+            "dailycast_prototype",
+        ):
             cursor.execute(f"DROP TABLE IF EXISTS {table}")
         cursor.execute("DELETE FROM django_migrations WHERE app = 'dailycast'")
     call_command("migrate", verbosity=0)
@@ -78,3 +91,15 @@ def test_migrations_run_back_and_forth() -> None:
     assert TABLE not in tables()
     call_command("migrate", verbosity=0)
     assert TABLE in tables()
+
+
+def test_what_episodes_of_an_earlier_release_have_cost_is_in_the_ledger(transactional_db: None) -> None:
+    user = User.objects.create_user("alex")
+    podcast = DailyPodcast.objects.create(user=user, llm_provider="openai", llm_model="gpt-4o", tts_characters=90)
+    DailyPodcast.objects.update(cost_usd=Decimal("0.0021"))
+    DailyPodcast.objects.create(user=user)
+    costs = importlib.import_module("dailycast.migrations.0003_earlier_costs")
+    with connection.schema_editor() as editor:
+        costs.open_the_ledger(apps, editor)
+    assert money.spent(podcast) == (Decimal("0.0021"), 90)
+    assert ProviderCall.objects.count() == 2

@@ -2,6 +2,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from django.core.files.storage import default_storage
 from django.db import connection, transaction
 
 from dailycast import storage
-from dailycast.models import DailyPodcast, Status
+from dailycast.jobs import Job
+from dailycast.models import DailyPodcast, ProviderCall, Reason, Status
 
 
 @pytest.fixture
@@ -57,17 +59,16 @@ def test_audio_is_there_once_the_episode_is_completed(status: Status, file: str,
     assert DailyPodcast(status=status, audio_file=file).has_audio is has
 
 
-def test_only_the_named_fields_are_saved(podcast: DailyPodcast) -> None:
-    podcast.title = "not yet"
-    podcast.store(language="ja")
-    podcast.refresh_from_db()
-    assert (podcast.language, podcast.title) == ("ja", "")
-
-
 def test_a_row_is_called_by_its_title(podcast: DailyPodcast) -> None:
     assert str(podcast) == f"#{podcast.pk}"
     podcast.title = "Vienna"
     assert str(podcast) == "Vienna"
+
+
+def committed(podcast: DailyPodcast) -> str:
+    """The name as `jobs.Job.write_audio_name` chooses and commits it."""
+    DailyPodcast.objects.filter(pk=podcast.pk).update(status=Status.RUNNING, claim_token=f"t{podcast.pk}")
+    return Job(podcast, f"t{podcast.pk}").write_audio_name()
 
 
 @pytest.fixture
@@ -78,22 +79,22 @@ def at_1701920000(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_file_is_named_by_learner_and_second(podcast: DailyPodcast, at_1701920000: None) -> None:
     name = f"podcasts/podcast_{podcast.user_id}_1701920000.mp3"
     assert podcast.name_audio() == name
-    assert DailyPodcast.objects.get().audio_file.name == name
-    assert podcast.audio_file.url == "/media/" + name
+    assert not DailyPodcast.objects.get().audio_file
+    assert committed(podcast) == name
+    assert DailyPodcast.objects.get().audio_file.url == "/media/" + name
 
 
 def test_a_retry_keeps_the_name(podcast: DailyPodcast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1701920000.0)
-    first = podcast.name_audio()
+    first = committed(podcast)
     monkeypatch.setattr("time.time", lambda: 1701930000.0)
-    assert podcast.name_audio() == first
     assert DailyPodcast.objects.get().name_audio() == first
 
 
 def test_a_second_episode_in_the_same_second_gets_its_own_file(podcast: DailyPodcast, at_1701920000: None) -> None:
     storage.replace(storage.episode_name(podcast.user_id, 1701920001), b"an older server's file")
     others = [DailyPodcast.objects.create(user=podcast.user) for _ in range(2)]
-    assert [each.name_audio() for each in (podcast, *others)] == [
+    assert [committed(each) for each in (podcast, *others)] == [
         f"podcasts/podcast_{podcast.user_id}_170192000{second}.mp3" for second in (0, 2, 3)
     ]
 
@@ -106,7 +107,7 @@ def test_eight_episodes_at_once_get_eight_files(alex: User, at_1701920000: None)
     def name(podcast: DailyPodcast) -> str:
         gate.wait()
         try:
-            return podcast.name_audio()
+            return committed(podcast)
         finally:
             connection.close()
 
@@ -161,11 +162,15 @@ import django; django.setup()
 from django.core.management import call_command; call_command("migrate", verbosity=0)
 from django.contrib.auth.models import User
 from dailycast import storage
-from dailycast.models import DailyPodcast
+from dailycast.jobs import Job
+from dailycast.models import ProviderCall, DailyPodcast
 media = Path(settings.MEDIA_ROOT)
 podcast = DailyPodcast.objects.create(user=User.objects.create(username="alex"))
-name = storage.replace(podcast.name_audio(), b"mp3")
-podcast.store(status="completed", title="renamed")
+name = storage.replace("podcasts/podcast_1_1.mp3", b"mp3")
+podcast.audio_file = name
+podcast.save(update_fields=["audio_file"])
+podcast.status, podcast.title = "completed", "renamed"
+podcast.save(update_fields=["status", "title"])
 assert (media / name).exists()
 DailyPodcast.objects.get().delete()
 assert not (media / name).exists()
@@ -178,3 +183,31 @@ def test_beside_django_cleanup(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", BESIDE_DJANGO_CLEANUP, str(tmp_path / "db.sqlite3")]
     done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("deleted once\n", "")
+
+
+def test_what_was_written_about_a_learner_goes_with_the_episode(alex: User) -> None:
+    podcast = DailyPodcast.objects.create(user=alex)
+    call = ProviderCall.objects.create(podcast=podcast, day=date(2026, 11, 23), provider="openai", answer="About Alex")
+    alex.delete()
+    call.refresh_from_db()
+    assert (call.podcast_id, call.answer) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("with_zones", "due", "told"),
+    [
+        (True, datetime(2026, 11, 23, 20, 30, tzinfo=UTC), "Nov. 24, 2026, 5:30 a.m."),
+        (False, datetime(2026, 11, 23, 20, 30), "Nov. 23, 2026, 8:30 p.m."),
+    ],
+)
+def test_what_waits_says_why_and_until_when(settings: Any, with_zones: bool, due: datetime, told: str) -> None:
+    settings.USE_TZ, settings.TIME_ZONE = with_zones, "Asia/Tokyo"
+    podcast = DailyPodcast(status=Status.PENDING, error_code=Reason.NO_SCRIPT, next_attempt_at=due)
+    waits = "The episode waits to be made."
+    assert podcast.progress == f"{waits} No writer could write the script. The next attempt is at {told}."
+    podcast.error_code = ""
+    assert podcast.progress == f"{waits} The next attempt is at {told}."
+    podcast.next_attempt_at = None
+    assert podcast.progress == waits
+    podcast.status, podcast.next_attempt_at = Status.FAILED, due
+    assert podcast.progress == ""

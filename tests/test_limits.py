@@ -1,0 +1,291 @@
+"""The vendors' limits: a rate in any second, so many at once, whatever the clock and the other processes do."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from dailycast import limits
+from dailycast.limits import Limit
+from dailycast.models import RateLimit
+
+KEY = "shop/counter"
+
+
+class Clock:
+    """Seconds since the epoch and monotonic ones; `sleep` moves both, `set_back` only the first."""
+
+    def __init__(self) -> None:
+        self.now, self.monotonic = 1_800_000_000.0, 500.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.monotonic += seconds
+
+    def set_back(self, seconds: float) -> None:
+        self.now -= seconds
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    limits._shared.clear()
+    yield
+    limits._shared.clear()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch, db: None) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("dailycast.limits.time.time", lambda: clock.now)
+    monkeypatch.setattr("dailycast.limits.time.monotonic", lambda: clock.monotonic)
+    return clock
+
+
+def take(ticket: str = "x", seconds: float = 30) -> float:
+    """The seconds until another try, 0.0 where the place was given."""
+    places, wait = limits.take(KEY, [ticket], seconds)
+    assert places or wait > 0
+    return 0.0 if places else wait
+
+
+def free(ticket: str) -> None:
+    limits.free(KEY, [ticket])
+
+
+def begin(clock: Clock, number: int) -> list[float]:
+    """The moments at which so many calls may go, each as early as it is let."""
+    starts: list[float] = []
+    while len(starts) < number:
+        wait = take()
+        clock.sleep(wait)
+        starts += [] if wait else [clock.now]
+    return starts
+
+
+def another_process() -> None:
+    """What this process knows of the limits is not known to another one."""
+    limits._shared.clear()
+
+
+# Reading
+
+
+@pytest.mark.parametrize(
+    ("listed", "read"),
+    [
+        ("8", Limit(8)),
+        ("8/18", Limit(8, 18)),
+        (" 8 / 18 ", Limit(8, 18)),
+        ("0", None),
+    ],
+)
+def test_how_a_limit_is_written(listed: str, read: Limit | None) -> None:
+    assert limits.read_limit(listed) == read
+
+
+@pytest.mark.parametrize("listed", ["", "8/0", "0/8", "-8", "8.5", "8/18/2", "8/", "many"])
+def test_what_is_no_limit_is_not_taken_for_none(listed: str) -> None:
+    with pytest.raises(ValueError):
+        limits.read_limit(listed)
+
+
+def test_the_owners_limits_come_first_and_may_lift_a_built_in_one(settings: Any) -> None:
+    settings.DAILYCAST_RATE_LIMITS = "polly/neural=2/3, polly/standard=0, openai/gpt-6-luna=5"
+    assert limits.limit("polly/neural") == Limit(2, 3)
+    assert limits.limit("polly/standard") is None
+    assert limits.limit("polly/generative") == Limit(8)
+    assert limits.limit("openai/gpt-6-luna") == Limit(5)
+    assert limits.limit("gemini/gemini-3.5-flash-lite") is None
+
+
+def test_what_has_no_limit_asks_no_database() -> None:
+    assert limits.take("shop/free", ["a", "b"], 30) == (2, 0.0)
+    limits.free("shop/free", ["a", "b"])
+
+
+# Calls in a second
+
+
+@pytest.mark.parametrize("rate", [1, 8])
+def test_never_more_than_the_rate_in_any_second(clock: Clock, settings: Any, rate: int) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: str(rate)}
+    starts = begin(clock, 5 * rate)
+    gaps = [later - earlier for earlier, later in zip(starts, starts[rate:], strict=False)]
+    assert min(gaps) > 1.0
+    assert starts[-1] - starts[0] < 5.1
+
+
+def test_the_calls_of_a_second_do_not_all_come_at_its_beginning(clock: Clock, settings: Any) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "8"}
+    starts = begin(clock, 24)
+    assert min(later - earlier for earlier, later in zip(starts, starts[2:], strict=False)) > 0.12
+
+
+def test_many_may_ask_together_and_as_many_go_as_there_are_places(clock: Clock, settings: Any) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "40/7"}
+    tickets = [f"t{number}" for number in range(9)]
+    places, wait = limits.take(KEY, tickets, 30)
+    assert (places, wait > 0) == (7, True)
+    assert set(RateLimit.objects.get().state["flying"]) == set(tickets[:7])
+    limits.free(KEY, tickets[:3])
+    clock.sleep(1)
+    assert limits.take(KEY, tickets[7:], 30) == (2, 0.0)
+
+
+def test_the_rate_holds_for_all_processes_together(clock: Clock, settings: Any) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "3"}
+    waits = []
+    for _ in range(4):
+        another_process()
+        waits.append(take())
+        clock.sleep(0.2)
+    assert waits[:3] == [0.0] * 3
+    assert waits[3] == pytest.approx(limits.SECOND - 0.6)
+
+
+def test_threads_of_one_process_share_what_one_of_them_was_told(
+    clock: Clock, settings: Any, django_assert_num_queries: Any
+) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "1"}
+    take()
+    first = take()
+    with django_assert_num_queries(0):
+        assert take() == first
+    clock.sleep(first)
+    assert take() == 0.0
+
+
+@pytest.mark.parametrize("back", [3.0, 3600.0])
+def test_a_clock_that_is_set_back_stops_nobody_for_long(clock: Clock, settings: Any, back: float) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "1/1"}
+    assert take("a") == 0.0
+    free("a")
+    clock.set_back(back)
+    waited = 0.0
+    while wait := take("b"):
+        clock.sleep(wait)
+        waited += wait
+    assert waited < limits.SKEW + 1.1
+
+
+# Calls at once
+
+
+def test_never_more_at_once_than_the_limit_says(clock: Clock, settings: Any) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "50/2"}
+    assert [take("a"), take("b")] == [0.0, 0.0]
+    wait = take("c")
+    assert 0 < wait < 0.1
+    free("a")
+    clock.sleep(wait)
+    assert take("c") == 0.0
+    assert set(RateLimit.objects.get().state["flying"]) == {"b", "c"}
+
+
+def test_who_had_to_wait_took_no_place(clock: Clock, settings: Any) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "50/1"}
+    take("a")
+    before = RateLimit.objects.get().state
+    take("b")
+    assert RateLimit.objects.get().state == before
+
+
+def test_a_call_that_its_process_took_to_the_grave_frees_its_place_when_its_time_is_up(
+    clock: Clock, settings: Any
+) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "50/1"}
+    assert take("a", seconds=30) == 0.0
+    clock.sleep(30 + limits.MARGIN - 1)
+    assert take("b") > 0
+    clock.sleep(1.1)
+    assert take("b") == 0.0
+
+
+def test_a_place_that_was_freed_by_time_may_be_given_back_once_more(clock: Clock, settings: Any) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "50/1"}
+    take("a")
+    clock.sleep(60)
+    take("b")
+    free("a")
+    assert set(RateLimit.objects.get().state["flying"]) == {"b"}
+
+
+# A call that was given up
+
+
+def test_a_call_that_was_given_up_keeps_its_place_until_it_is_freed(clock: Clock, settings: Any) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "50/1"}
+    take("a", seconds=30)
+    clock.sleep(30)
+    limits.hold(KEY, "a")
+    clock.sleep(limits.MARGIN + 60)
+    assert take("b") > 0
+    free("a")
+    clock.sleep(limits.AGAIN)
+    assert take("b") == 0.0
+
+
+def test_but_not_for_ever(clock: Clock, settings: Any) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "50/1"}
+    take("a")
+    limits.hold(KEY, "a")
+    clock.sleep(limits.HOLD - 1)
+    assert take("b") > 0
+    clock.sleep(1.1)
+    assert take("b") == 0.0
+
+
+def test_a_place_that_another_has_by_now_is_not_taken_back(clock: Clock, settings: Any) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "50/1"}
+    take("a", seconds=30)
+    clock.sleep(60)
+    take("b")
+    limits.hold(KEY, "a")
+    assert set(RateLimit.objects.get().state["flying"]) == {"b"}
+
+
+def test_where_calls_at_once_are_not_counted_nothing_is_held(settings: Any) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "50"}
+    for key in (KEY, "shop/free"):
+        limits.hold(key, "a")  # asks no database
+
+
+# Really at once
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_threads_keep_to_both_limits(settings: Any) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "10/3"}
+    lock, starts, flying, peaks = threading.Lock(), list[float](), set[str](), list[int]()
+
+    def work(name: str) -> None:
+        try:
+            for number in range(2):
+                ticket = f"{name}{number}"
+                while wait := take(ticket):
+                    time.sleep(wait)
+                with lock:
+                    starts.append(time.time())
+                    flying.add(ticket)
+                    peaks.append(len(flying))
+                time.sleep(0.02)
+                with lock:
+                    flying.remove(ticket)
+                free(ticket)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcdefgh"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(starts) == 16
+    assert max(peaks) <= 3
+    starts.sort()
+    assert starts[-1] - starts[0] > 1.0
+    assert RateLimit.objects.get().state["flying"] == {}
+    assert RateLimit.objects.get().version == 32
