@@ -1,13 +1,12 @@
 """What dailycast does when Django tells it something: delete a deleted episode's file, guard an older table."""
 
-from functools import partial
 from typing import Any
 
 from django.apps import AppConfig
 from django.core.files.storage import default_storage
 from django.core.management.base import CommandError
 from django.db import connections, transaction
-from django.db.models.signals import post_delete, pre_migrate
+from django.db.models.signals import post_delete, pre_delete, pre_migrate
 from django.dispatch import receiver
 
 from .models import DailyPodcast
@@ -25,7 +24,13 @@ Its MP3 files stay where they are."""
 def delete_audio(instance: DailyPodcast, using: str, **_: Any) -> None:
     """Delete the row's file once the deletion is committed; a file that is gone already is no error."""
     if name := instance.audio_file.name:
-        transaction.on_commit(partial(default_storage.delete, name), using=using, robust=True)
+        transaction.on_commit(lambda: default_storage.delete(name), using=using, robust=True)
+
+
+@receiver(pre_delete, sender=DailyPodcast)
+def forget_answers(instance: DailyPodcast, **_: Any) -> None:
+    """The ledger outlives the episode; what was written about its learner does not."""
+    instance.calls.exclude(answer="").update(answer="")
 
 
 @receiver(pre_migrate)

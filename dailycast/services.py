@@ -1,64 +1,44 @@
 """The heart: the story from a user to an episode, read top-down.
 
 Three public functions, as every host knows them: `create_podcast_for_user`, `generate_podcast_script`,
-`synthesize_audio`. The doors (admin, commands, views) call `open_episode` and `produce`.
+`synthesize_audio`. The runners call `run` with the key of a row; the story then goes on from what the row has.
 """
 
 import logging
-import time
-from dataclasses import asdict, dataclass
 from decimal import Decimal
-from functools import partial
 from traceback import extract_tb
-from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.files.storage import default_storage
+from django.db import Error as AnyDatabaseError
 from django.utils import timezone
 
-from . import captions, money, mp3, prompts, registry, script, storage, vendor
+from . import calls, jobs, money, script, storage, studio
 from .conf import conf
-from .errors import DailycastError, LanguageError, LearnerContextError, Mp3Error, ProviderError, ScriptError
-from .languages import get_language, normalise
-from .learner import LearnerContext, get_learner_context
-from .llm.base import Completion, LLMProvider, Prompt
-from .models import NO_AUDIO, DailyPodcast, Reason, Status
-from .tts.base import Clip, TTSProvider
+from .errors import (
+    BudgetError,
+    ClaimLostError,
+    LanguageError,
+    LearnerContextError,
+    NeedsPersonError,
+    ProviderError,
+    ReleasedError,
+    ScriptError,
+    SkippedError,
+)
+from .jobs import Job
+from .languages import normalise
+from .learner import LearnerContext, get_learner_context, learner_context
+from .models import NO_AUDIO, DailyPodcast, Reason, Skip, Source, Status
+from .signals import podcast_ready
+from .studio import NOT_CONFIGURED as NOT_CONFIGURED  # what the log says without AWS keys
+from .studio import NoVoiceError, Speech
+from .vendor import Caught
 
 logger = logging.getLogger("dailycast")
-LONGEST_SCRIPT = 12_000  # characters that are always taken; above, three times the length that was asked for
-NOT_CONFIGURED = "Dailycast: AWS credentials not configured, skipping audio generation"
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A written script and what it cost; `text` is in the grammar of `script`, ready to be saved."""
-
-    text: str
-    completion: Completion
-    cost: Decimal | None
-
-
-@dataclass(frozen=True)
-class Speech:
-    """A spoken script: the MP3 and its measured seconds; `chapters` and `cues` are JSON-ready."""
-
-    mp3: bytes
-    duration: float
-    chapters: list[dict[str, Any]]
-    cues: list[dict[str, Any]]
-    provider: str
-    voice: str
-
-
-Bought = tuple[Clip, Decimal | None]  # a clip, and what it cost
-
-
-class NoVoiceError(DailycastError):
-    """There is nobody to speak: a normal outcome, not a failure. `reason` says which of the two kinds it is."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
+FIRST_PAUSE, LONGEST_PAUSE = 30.0, 86_400.0  # seconds until the next attempt; doubled with each one
+ROOM = 3  # a disk must hold this many times the speech: the clips, the episode, and something for others
+BYTES_A_CHARACTER = 1_000  # of an MP3 at 64 kbit/s, at eight characters a second
 
 
 # The three public functions
@@ -68,28 +48,32 @@ def create_podcast_for_user(user: AbstractBaseUser, language: str | None = None)
     """Write, speak and save an episode for `user` now; `language` is BCP-47, by default the learner's own.
 
     Returns the row: `completed`, with or without audio, or `failed` when no script could be had (`error_message`
-    says why). Raises LanguageError for an unknown language before anything is paid.
+    says why). Raises LanguageError for an unknown language before anything is paid, InTransactionError.
     """
-    return produce(open_episode(user, language))
+    jobs.outside_transaction()
+    return produce(jobs.submit(user, language))
 
 
 def generate_podcast_script(user: AbstractBaseUser, language: str | None = None) -> tuple[str, str]:
-    """The script text and the name of the provider that wrote it; saves nothing.
+    """The script text and the name of the provider that wrote it; saves nothing but what it cost.
 
-    Raises ProviderError when every writer failed, LanguageError, LearnerContextError.
+    Raises ProviderError when every writer failed, LanguageError, LearnerContextError, InTransactionError.
     """
+    jobs.outside_transaction()
     context = get_learner_context(user)
-    draft = write_script(context, choose_language(language, context), conf.DAILYCAST_MINUTES, _deadline())
+    draft = studio.write_script(context, choose_language(language, context), conf.DAILYCAST_MINUTES, Job())
     return draft.text, draft.completion.provider
 
 
 def synthesize_audio(script_text: str, language: str | None = None) -> tuple[bytes, str]:
     """The MP3 of `script_text` and the name of the provider that spoke it; `(b"", "none")` when there is no voice.
 
-    Raises ProviderError when every voice failed, ScriptError for a script that an editor has to mend, LanguageError.
+    Raises ProviderError when every voice failed, ScriptError for a script that an editor has to mend, LanguageError,
+    InTransactionError.
     """
+    jobs.outside_transaction()
     try:
-        speech = make_speech(script_text, choose_language(language), _deadline(), [])
+        speech = studio.make_speech(script_text, choose_language(language), Job())
     except NoVoiceError:
         return b"", NO_AUDIO
     return speech.mp3, speech.provider
@@ -98,202 +82,203 @@ def synthesize_audio(script_text: str, language: str | None = None) -> tuple[byt
 # An episode
 
 
-def open_episode(user: AbstractBaseUser, language: str | None = None, **asked: Any) -> DailyPodcast:
-    """A new pending row for `user`; `asked` is what the door knows (source, requested_by, request_key)."""
-    language = normalise(language) if language else ""
-    return DailyPodcast.objects.create(user=user, language=language, **asked)  # type: ignore[misc]  # any user model
+def produce(podcast: DailyPodcast) -> DailyPodcast:
+    """Make what the row still lacks, now, whatever was tried before. A script that stands is never paid for again."""
+    jobs.outside_transaction()
+    jobs.reopen(podcast.pk)
+    run(podcast.pk)
+    return DailyPodcast.objects.filter(pk=podcast.pk).first() or podcast  # it may be gone
 
 
-def produce(podcast: DailyPodcast, minutes: float | None = None, audio: bool = True) -> DailyPodcast:
-    """Make what the row still lacks: the script, then the audio. A script that stands is never paid for again.
+def run(pk: int, patient: bool = False) -> Job | None:
+    """Claim a row that is due and bring it to its end; None when there was nothing to do.
 
-    The job boundary: whatever goes wrong ends on the row, where its reader sees it, and the script stays.
+    `patient` is for those who come back: a fault that passes then puts the row back for a later attempt.
     """
-    if podcast.has_audio:
-        return podcast
-    podcast.store(status=Status.RUNNING, error_code="", error_message="")
-    deadline = _deadline()
+    job = jobs.patiently(lambda: jobs.claim(pk, patient))
+    if job is not None:
+        with jobs.kept(job):
+            _make(job)
+        announce(job.row)
+    return job
+
+
+def announce(podcast: DailyPodcast) -> None:
+    """Tell the host that an episode is ready: once, and only what is committed."""
+    ready = DailyPodcast.objects.filter(pk=podcast.pk, status=Status.COMPLETED, announced=False)
+    if jobs.patiently(lambda: ready.update(announced=True)):
+        podcast_ready.send_robust(DailyPodcast, podcast=podcast)
+
+
+def _make(job: Job) -> None:
+    """The job boundary: whatever goes wrong ends on the row, where its reader sees it, and the script stays."""
     try:
-        if not podcast.script_text:
-            _write(podcast, minutes or conf.DAILYCAST_MINUTES, deadline)
-        if not audio:
-            _without_audio(podcast, Reason.AUDIO_NOT_ASKED)
+        if job.row.attempts > conf.DAILYCAST_MAX_ATTEMPTS:
+            raise NeedsPersonError(f"It was begun {job.row.attempts - 1} times and never came to an end.")
+        if not job.row.script_text:
+            _write(job)
+        calls.forget(job)
+        if job.row.with_audio:
+            _speak(job)
         else:
-            _speak(podcast, deadline)
+            _without_audio(job, Reason.AUDIO_NOT_ASKED)
     except Exception as error:  # noqa: BLE001  # the job boundary
-        _end_badly(podcast, error)
+        _end(job, error)
     except KeyboardInterrupt as stop:
-        _end_badly(podcast, stop)
+        _end(job, stop)
         raise
-    return podcast
 
 
-def _write(podcast: DailyPodcast, minutes: float, deadline: float) -> None:
-    context = get_learner_context(podcast.user)
-    language = choose_language(podcast.language, context)
-    podcast.store(language=language, context=context.as_dict())
-    draft = write_script(context, language, minutes, deadline)
-    podcast.store(
-        title=script.title(draft.text)[:200],
-        script_text=draft.text,
-        llm_provider=draft.completion.provider,
-        llm_model=draft.completion.model,
-        prompt_tokens=draft.completion.prompt_tokens,
-        completion_tokens=draft.completion.completion_tokens,
-        cost_usd=draft.cost,
-    )
+def _write(job: Job) -> None:
+    context = _context(job)
+    if job.row.source == Source.DAILY and (reason := why_not(context)):
+        raise SkippedError(reason)
+    language = choose_language(job.row.language, context)
+    job.write(language=language, context=context.as_dict())
+    draft = studio.write_script(context, language, job.row.minutes or conf.DAILYCAST_MINUTES, job)
+    if not job.script_now():  # else an editor was quicker
+        job.write(
+            title=script.title(draft.text)[:200],
+            script_text=draft.text,
+            llm_provider=draft.completion.provider,
+            llm_model=draft.completion.model,
+            prompt_tokens=draft.completion.prompt_tokens,
+            completion_tokens=draft.completion.completion_tokens,
+            cost_usd=_spent(job)[0],
+        )
 
 
-def _speak(podcast: DailyPodcast, deadline: float) -> None:
-    bought: list[Bought] = []
+def _context(job: Job) -> LearnerContext:
+    """What the row was made with, so that another attempt asks for the very same; else what the host says now."""
+    return learner_context(job.row.context) if job.row.context else get_learner_context(job.row.user)
+
+
+def why_not(context: LearnerContext) -> Skip | None:
+    """Why there is to be no nightly edition for this learner; None when there is to be one."""
+    if context.opted_out:
+        return Skip.OPTED_OUT
+    return None if context.has_material else Skip.NO_DATA
+
+
+def _speak(job: Job) -> None:
     try:
-        speech = make_speech(podcast.script_text, podcast.language, deadline, bought)
+        speech = _saved(job)
     except NoVoiceError as none:
-        return _without_audio(podcast, none.reason, str(none))
-    finally:
-        _charge(podcast, bought)
-    name = storage.replace(podcast.name_audio(), speech.mp3)
-    podcast.store(
-        audio_file=name,
+        return _without_audio(job, none.reason, str(none))
+    usd, characters = _spent(job)
+    return job.end(
+        Status.COMPLETED,
         audio_bytes=len(speech.mp3),
         duration_seconds=speech.duration,
         chapters=speech.chapters,
         cues=speech.cues,
         tts_provider=speech.provider,
         tts_voice=speech.voice,
-        status=Status.COMPLETED,
-        completed_at=timezone.now(),
-    )
-    return None
-
-
-def _charge(podcast: DailyPodcast, bought: list[Bought]) -> None:
-    """Count on the row what the vendor billed, also for speech that failed in the end."""
-    if bought:
-        characters = (podcast.tts_characters or 0) + sum(clip.characters for clip, _ in bought)
-        podcast.store(tts_characters=characters, cost_usd=money.add(podcast.cost_usd, *(cost for _, cost in bought)))
-
-
-def _without_audio(podcast: DailyPodcast, reason: Reason, details: str = "") -> None:
-    podcast.store(
-        audio_file=None,
-        tts_provider=NO_AUDIO,
-        error_code=reason,
-        error_message=details,
-        status=Status.COMPLETED,
+        tts_characters=characters,
+        cost_usd=usd,
         completed_at=timezone.now(),
     )
 
 
-REASONS: dict[type[Exception], tuple[Reason, Reason]] = {  # before there is a script, and after
+def _saved(job: Job) -> Speech:
+    """The speech of the script, in its file. Where an editor changed the script meanwhile, the change is spoken too."""
+    while True:
+        text = job.script_now()
+        _need_room(text)
+        speech = studio.make_speech(text, job.row.language, job)
+        job.renew()  # a worker that slept here may have been given up, and the file be another's by now
+        name = storage.replace(job.write_audio_name(), speech.mp3)
+        if name != job.row.audio_file.name:  # a storage that chooses names itself
+            job.write(audio_file=name)
+        if job.script_now() == text:
+            return speech
+
+
+def _spent(job: Job) -> tuple[Decimal | None, int]:
+    return jobs.patiently(lambda: money.spent(job.row))
+
+
+def _need_room(text: str) -> None:
+    """Raises OSError, before a character is paid for, when the disk cannot take the speech of `text`."""
+    free, need = storage.free_bytes(), ROOM * BYTES_A_CHARACTER * len(text)
+    if reason := storage.unwritable():
+        raise OSError(reason)
+    if free is not None and free < need:
+        raise OSError(f"the disk has {free / 1e6:.1f} MB free, and this episode may need {need / 1e6:.1f} MB")
+
+
+def _without_audio(job: Job, reason: Reason, details: str = "") -> None:
+    usd, characters = _spent(job)
+    values = {"error_code": reason, "error_message": details, "cost_usd": usd, "tts_characters": characters or None}
+    job.renew()  # else a worker that was given up would delete the file of the one that came after it
+    _drop_file(job)
+    job.end(Status.COMPLETED, audio_file=None, tts_provider=NO_AUDIO, completed_at=timezone.now(), **values)
+
+
+def _drop_file(job: Job) -> None:
+    """No row will name this file: an earlier attempt may have written it and ended before it said so."""
+    name, deleting = job.row.audio_file and job.row.audio_file.name, Caught()
+    with deleting:
+        if name:
+            default_storage.delete(name)
+    if deleting.error:
+        logger.warning("Dailycast: %s could not be deleted: %s", name, deleting.error)
+
+
+REASONS: dict[type[BaseException], tuple[Reason, Reason]] = {  # before there is a script, and after
     LearnerContextError: (Reason.LEARNER, Reason.INTERNAL),
     LanguageError: (Reason.LEARNER, Reason.INTERNAL),  # the records name one that we do not know
+    BudgetError: (Reason.BUDGET, Reason.BUDGET),
     ProviderError: (Reason.NO_SCRIPT, Reason.AUDIO_FAILED),
     ScriptError: (Reason.NO_SCRIPT, Reason.AUDIO_FAILED),
     OSError: (Reason.INTERNAL, Reason.NOT_SAVED),
+    NeedsPersonError: (Reason.NEEDS_PERSON, Reason.NEEDS_PERSON),
 }
 
 
-def _end_badly(podcast: DailyPodcast, error: BaseException) -> None:
+def _end(job: Job, error: BaseException) -> None:
+    try:
+        _end_as(job, error)
+    except ClaimLostError as lost:
+        logger.warning("Dailycast: %s", lost)
+        if not DailyPodcast.objects.filter(pk=job.row.pk).exists():
+            _drop_file(job)
+    except AnyDatabaseError:
+        logger.exception("Dailycast: the end of episode %s is not written; a sweep will take it back", job.row.pk)
+
+
+def _end_as(job: Job, error: BaseException) -> None:
+    if isinstance(error, ClaimLostError):
+        raise error
+    if isinstance(error, ReleasedError):
+        return job.release()
+    if isinstance(error, SkippedError):
+        job.skipped = Skip(str(error))
+        return job.drop()
     known = next((pair for kind, pair in REASONS.items() if isinstance(error, kind)), None)
-    before, after = known or (Reason.INTERNAL, Reason.INTERNAL)
+    reason = (known or (Reason.INTERNAL, Reason.INTERNAL))[bool(job.row.script_text)]
     details = str(error) if known else f"{type(error).__name__} in {extract_tb(error.__traceback__)[-1].name}"
-    logger.error("Dailycast: episode %s: %s", podcast.pk, details, exc_info=None if known else error)
-    if podcast.script_text:
-        return _without_audio(podcast, after, details)
-    return podcast.store(status=Status.FAILED, error_code=before, error_message=details)
+    logger.error("Dailycast: episode %s: %s", job.row.pk, details, exc_info=None if known else error)
+    told = {"error_code": reason, "error_message": details}
+    if pause := _pause(job, error):
+        return job.put_back(pause, **told)
+    if job.row.script_text and reason != Reason.NEEDS_PERSON:
+        return _without_audio(job, reason, details)
+    return job.end(Status.FAILED, cost_usd=_spent(job)[0], **told)
 
 
-# The script
+def _pause(job: Job, error: BaseException) -> float | None:
+    """The seconds until the next attempt; None when there is to be none."""
+    attempts = job.row.attempts
+    passes = isinstance(error, AnyDatabaseError) or (isinstance(error, ProviderError) and not error.permanent)
+    if not (job.patient and passes):
+        return None
+    if attempts >= conf.DAILYCAST_MAX_ATTEMPTS:
+        return None
+    wish = error.retry_after if isinstance(error, ProviderError) else None
+    return float(min(max(wish or 0.0, FIRST_PAUSE * 2 ** (attempts - 1)), LONGEST_PAUSE))
 
 
 def choose_language(language: str | None, context: LearnerContext | None = None) -> str:
     """The language asked for, else the learner's own, else the default. Raises LanguageError for an unknown one."""
     return normalise(language or (context and context.language) or conf.DAILYCAST_DEFAULT_LANGUAGE)
-
-
-def write_script(context: LearnerContext, language: str, minutes: float, deadline: float) -> Draft:
-    """Ask the writers in their order for a script. Raises ProviderError when each of them failed."""
-    prompt = prompts.build(context, language, minutes)
-    writers = registry.llm_chain()
-    if not writers:
-        raise ProviderError(f"no writer is configured. {registry.llm_missing()}", permanent=True)
-    return registry.first(writers, partial(_draft, prompt=prompt, deadline=deadline))
-
-
-def _draft(provider: LLMProvider, prompt: Prompt, deadline: float) -> Draft:
-    completion = vendor.limited(partial(provider.complete, prompt), conf.DAILYCAST_LLM_TIMEOUT, deadline)
-    text = script.from_completion(completion.text)
-    spoken = len(script.parse(text, prompt.language).text)
-    if not spoken:
-        raise ProviderError("the answer has nothing in it to speak", permanent=True)
-    if spoken > max(LONGEST_SCRIPT, 3 * prompt.minutes * 60 * get_language(prompt.language).rate):
-        raise ProviderError(f"the answer runs on, over {spoken:,} characters", permanent=True)
-    key = f"{completion.provider}/{completion.model}"
-    units = completion.prompt_tokens, completion.completion_tokens
-    return Draft(text, completion, money.cost(key, *units, unbilled=provider.unbilled()))
-
-
-# The speech
-
-
-def make_speech(script_text: str, language: str, deadline: float, bought: list[Bought]) -> Speech:
-    """Speak a whole script; `bought` takes each clip with its cost as it arrives, whatever becomes of the whole.
-
-    Raises NoVoiceError when nobody can speak, ProviderError when each voice failed, ScriptError.
-    """
-    parsed = script.parse(script_text, language)
-    if not parsed.clips:
-        raise ScriptError("The script has nothing in it to speak.")
-    speak = partial(_speech, parsed=parsed, language=language, deadline=deadline, bought=bought)
-    return registry.first(_voices(language), speak)
-
-
-def _voices(language: str) -> list[TTSProvider]:
-    configured = registry.tts_chain()
-    if not configured:
-        logger.warning(NOT_CONFIGURED)
-        raise NoVoiceError(Reason.AUDIO_NOT_CONFIGURED, registry.tts_missing())
-    voices = [provider for provider in configured if provider.speaks(language)]
-    if not voices:
-        names = ", ".join(provider.name for provider in configured)
-        message = f"{names}: no voice for {get_language(language).name} ({language})"
-        logger.warning("Dailycast: %s, skipping audio generation", message)
-        raise NoVoiceError(Reason.NO_VOICE, message)
-    return voices
-
-
-def _speech(
-    provider: TTSProvider, parsed: script.Script, language: str, deadline: float, bought: list[Bought]
-) -> Speech:
-    texts = list(dict.fromkeys(parsed.clips))  # a text that repeats is bought once
-    calls = [partial(_clip, provider, text, language, deadline, bought) for text in texts]
-    clips = vendor.in_order(calls, provider.parallel, vendor.left(deadline))
-    joined = _joined(parsed, dict(zip(texts, clips, strict=True)))
-    return Speech(
-        mp3=mp3.tagged(joined.mp3, parsed.title or "Podcast"),
-        duration=joined.duration,
-        chapters=[asdict(mark) for mark in captions.chapters(parsed, joined.parts)],
-        cues=[asdict(cue) for cue in captions.cues(parsed, joined.parts, language)],
-        provider=provider.name,
-        voice=", ".join(dict.fromkeys(f"{clip.voice} {clip.engine}".strip() for clip in clips)),
-    )
-
-
-def _clip(provider: TTSProvider, text: str, language: str, deadline: float, bought: list[Bought]) -> Clip:
-    clip = vendor.limited(partial(provider.speak, text, language), conf.DAILYCAST_SPEECH_TIMEOUT, deadline)
-    key = f"{provider.name}/{clip.engine}"
-    bought.append((clip, money.cost(key, clip.characters, unbilled=provider.unbilled())))
-    return clip
-
-
-def _joined(parsed: script.Script, spoken: dict[str, Clip]) -> mp3.Joined:
-    pieces = [piece for chapter in parsed.chapters for piece in chapter.pieces]
-    try:
-        return mp3.join([piece.seconds if isinstance(piece, script.Pause) else spoken[piece].mp3 for piece in pieces])
-    except Mp3Error as error:
-        raise ProviderError(f"the clips cannot be joined: {error}", permanent=True) from error
-
-
-def _deadline() -> float:
-    return time.monotonic() + conf.DAILYCAST_JOB_TIMEOUT

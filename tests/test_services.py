@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from tinytag import TinyTag
 
-from dailycast import mp3, services, storage
+from dailycast import jobs, mp3, services, storage, studio
 from dailycast.errors import LanguageError, LearnerContextError, Mp3Error, ProviderError, ScriptError
-from dailycast.models import DailyPodcast, Reason
+from dailycast.models import DailyPodcast, ProviderCall, Reason
 from tests.cloud import Cloud, Fault
 
 SCRIPT = """\
@@ -80,7 +81,7 @@ def test_the_row_counts_what_the_vendors_bill(cloud: Cloud, alex: User) -> None:
     assert row.tts_characters == cloud.billed("polly") == sum(map(len, SPOKEN))
     assert (row.prompt_tokens or 0) + (row.completion_tokens or 0) == cloud.billed("openai") > 0
     tokens = Decimal(row.prompt_tokens or 0) * Decimal("0.10") + Decimal(row.completion_tokens or 0) * Decimal("0.50")
-    assert row.cost_usd == (tokens + 16 * Decimal(row.tts_characters or 0)) / 1_000_000
+    assert row.cost_usd == round((tokens + 16 * Decimal(row.tts_characters or 0)) / 1_000_000, 6)
 
 
 def test_chapters_and_cues_follow_the_measured_speech(cloud: Cloud, alex: User) -> None:
@@ -151,7 +152,7 @@ def test_a_writer_that_is_down_is_asked_twice_then_the_next(
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dailycast.vendor.PAUSE_BEFORE_RETRY", 0)
+    monkeypatch.setattr("dailycast.calls.PAUSE_BEFORE_RETRY", 0)
 
 
 @pytest.mark.parametrize("fault", [Fault.BAD_KEY, Fault.QUOTA, Fault.REFUSAL, Fault.FILTER, Fault.LENGTH])
@@ -245,7 +246,7 @@ def test_an_interrupted_episode_does_not_stay_running(alex: User, monkeypatch: p
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(services, "write_script", interrupt)
+    monkeypatch.setattr(studio, "write_script", interrupt)
     with pytest.raises(KeyboardInterrupt):
         services.create_podcast_for_user(alex, "en")
     row = DailyPodcast.objects.get()
@@ -262,13 +263,13 @@ def test_no_writer_configured_says_what_to_set(alex: User, settings: Any) -> Non
 @pytest.mark.parametrize(("characters", "writer"), [(11_990, "openai"), (12_050, "template")])
 def test_a_writer_that_runs_on_is_not_spoken(cloud: Cloud, alex: User, characters: int, writer: str) -> None:
     cloud.script = "# Long\n" + "Ten chars. " * (characters // 11)
-    row = services.produce(services.open_episode(alex, "en"), audio=False)
+    row = services.produce(jobs.submit(alex, "en", with_audio=False))
     assert row.llm_provider == writer
 
 
 def test_a_long_episode_may_be_long(cloud: Cloud, alex: User) -> None:
     cloud.script = "# Long\n" + "Ten chars. " * 1_300
-    assert services.produce(services.open_episode(alex, "en"), minutes=10, audio=False).llm_provider == "openai"
+    assert services.produce(jobs.submit(alex, "en", minutes=10, with_audio=False)).llm_provider == "openai"
 
 
 # The voice
@@ -395,7 +396,7 @@ def refuse(parts: object) -> None:
 
 
 def test_script_only_asks_no_voice(cloud: Cloud, alex: User, logged: pytest.LogCaptureFixture) -> None:
-    row = services.produce(services.open_episode(alex, "en"), audio=False)
+    row = services.produce(jobs.submit(alex, "en", with_audio=False))
     assert (row.status, row.tts_provider, row.error_code) == ("completed", "none", Reason.AUDIO_NOT_ASKED)
     assert spoken(cloud) == []
     assert warnings(logged) == []
@@ -410,13 +411,13 @@ def test_the_sound_file_bears_the_title(cloud: Cloud, alex: User, media: Path) -
     cloud.script = SCRIPT
     row = services.create_podcast_for_user(alex, "en")
     assert TinyTag.get(media / str(row.audio_file)).title == "Vienna, and one question"
-    assert TinyTag.get(None, file_obj=BytesIO(services.synthesize_audio("Hello.", "en")[0])).title == "Podcast"
+    assert TinyTag.get(None, file_obj=BytesIO(services.synthesize_audio("Hello.", "en")[0])).title == "Daily podcast"
 
 
 def test_minutes_reach_the_writer(cloud: Cloud, alex: User, settings: Any) -> None:
-    services.produce(services.open_episode(alex, "en"), minutes=2, audio=False)
+    services.produce(jobs.submit(alex, "en", minutes=2, with_audio=False))
     settings.DAILYCAST_MINUTES = 7
-    services.produce(services.open_episode(alex, "en"), audio=False)
+    services.produce(jobs.submit(alex, "en", with_audio=False))
     assert ["about 2 minutes" in cloud.calls[0].text, "about 7 minutes" in cloud.calls[1].text] == [True, True]
 
 
@@ -459,7 +460,7 @@ def test_the_script_is_saved_before_the_first_character_is_spoken(
         raise ProviderError("no", permanent=True)
 
     cloud.script = SCRIPT
-    monkeypatch.setattr(services, "make_speech", look)
+    monkeypatch.setattr(studio, "make_speech", look)
     services.create_podcast_for_user(alex, "en")
     assert saved == [("running", SCRIPT.strip())]
 
@@ -467,18 +468,165 @@ def test_the_script_is_saved_before_the_first_character_is_spoken(
 def test_the_name_is_on_the_row_before_the_file_is_written(
     cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    named: list[str] = []
+    named: list[tuple[str, str]] = []
 
     def look(name: str, data: bytes) -> str:
-        named.append(str(DailyPodcast.objects.get().audio_file))
+        named.append((name, str(DailyPodcast.objects.get().audio_file)))
         return name
 
     monkeypatch.setattr(storage, "replace", look)
     row = services.create_podcast_for_user(alex, "en")
-    assert named == [row.audio_file.name]
+    assert [pair for pair in named if "clips/" not in pair[0]] == [(row.audio_file.name, row.audio_file.name)]
+
+
+def test_a_disk_without_room_is_told_before_a_character_is_paid_for(
+    cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "free_bytes", lambda: 300_000)
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.status, row.error_code) == ("completed", Reason.NOT_SAVED)
+    assert row.error_message.startswith("the disk has 0.3 MB free, and this episode may need ")
+    assert spoken(cloud) == []
+
+
+# What happens meanwhile
+
+
+def test_what_an_editor_changes_meanwhile_is_spoken_too(
+    cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = studio.make_speech
+
+    def slow(*args: Any) -> studio.Speech:
+        speech = real(*args)
+        DailyPodcast.objects.filter(script_text=SCRIPT.strip()).update(script_text="Mended, at last.")
+        return speech
+
+    cloud.script = SCRIPT
+    monkeypatch.setattr(studio, "make_speech", slow)
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.script_text, [cue["text"] for cue in row.cues]) == ("Mended, at last.", ["Mended, at last."])
+    assert sorted(spoken(cloud)) == sorted([*SPOKEN, "Mended, at last."])
+    assert row.tts_characters == cloud.billed("polly")
+
+
+def test_a_script_that_an_editor_wrote_meanwhile_is_not_overwritten(cloud: Cloud, alex: User) -> None:
+    podcast, real = jobs.submit(alex, "en", with_audio=False), jobs.Job.script_now
+
+    def late(job: jobs.Job) -> str:
+        DailyPodcast.objects.filter(script_text="").update(script_text="An editor was quicker.")
+        return real(job)
+
+    cloud.script = SCRIPT
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs.Job, "script_now", late)
+        row = services.produce(podcast)
+    assert (row.status, row.script_text) == ("completed", "An editor was quicker.")
+    assert row.calls.get().outcome == "ok"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_episode_that_is_deleted_while_it_is_spoken_leaves_no_file(
+    cloud: Cloud, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = storage.replace
+
+    def delete(name: str, data: bytes) -> str:
+        if "clips/" not in name:
+            DailyPodcast.objects.all().delete()
+        return real(name, data)
+
+    monkeypatch.setattr(storage, "replace", delete)
+    podcast = services.create_podcast_for_user(User.objects.create_user("alex"), "en")
+    assert not podcast.has_audio
+    assert not list(media.glob("podcasts/*.mp3"))
+
+
+# Another attempt
+
+
+def test_a_script_that_was_bought_before_a_crash_is_not_bought_again(cloud: Cloud, alex: User) -> None:
+    class Crash(BaseException):
+        pass
+
+    def crash(*_: object) -> None:
+        raise Crash
+
+    cloud.script = SCRIPT
+    podcast = jobs.submit(alex, "en", with_audio=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(studio, "_checked", crash)
+        with pytest.raises(Crash):
+            services.run(podcast.pk)
+    DailyPodcast.objects.update(lease_until=None)
+    row = services.produce(podcast)
+    assert (row.script_text, row.attempts, writers(cloud)) == (SCRIPT.strip(), 2, ["openai"])
+    assert (row.prompt_tokens or 0) + (row.completion_tokens or 0) == cloud.billed("openai")
+    assert row.calls.get().answer == ""
+
+
+def test_another_attempt_asks_with_the_records_of_the_first(
+    cloud: Cloud, alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch, no_waiting: None
+) -> None:
+    settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
+    cloud.fail("openai", Fault.UNAVAILABLE, times=2)
+    podcast = jobs.submit(alex, with_audio=False)
+    services.run(podcast.pk, patient=True)
+    monkeypatch.setattr("tests.test_services.records", {"goal": "Something else", "language": "fr"})
+    DailyPodcast.objects.update(next_attempt_at=None)
+    services.run(podcast.pk, patient=True)
+    row = DailyPodcast.objects.get()
+    assert (row.status, row.language, row.attempts) == ("completed", "en", 2)
+    assert len({call.text for call in cloud.calls}) == 1
+
+
+@pytest.mark.parametrize(("patient", "status", "due"), [(True, "pending", True), (False, "failed", False)])
+def test_a_fault_that_passes_is_tried_again_by_those_who_come_back(
+    cloud: Cloud, alex: User, settings: Any, no_waiting: None, patient: bool, status: str, due: bool
+) -> None:
+    settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
+    cloud.fail("openai", Fault.UNAVAILABLE, times=None)
+    services.run(jobs.submit(alex, "en").pk, patient=patient)
+    row = DailyPodcast.objects.get()
+    assert (row.status, row.next_attempt_at is not None, row.error_code) == (status, due, Reason.NO_SCRIPT)
+
+
+def test_each_attempt_comes_twice_as_late_up_to_a_day(
+    cloud: Cloud, alex: User, settings: Any, no_waiting: None
+) -> None:
+    settings.DAILYCAST_LLM_PROVIDERS, settings.DAILYCAST_MAX_ATTEMPTS = ["openai"], 20
+    cloud.fail("openai", Fault.UNAVAILABLE, times=None)
+    pk, waits = jobs.submit(alex, "en").pk, list[int]()
+    for attempts in (0, 1, 2, 15):
+        DailyPodcast.objects.update(next_attempt_at=None, attempts=attempts)
+        services.run(pk, patient=True)
+        due = DailyPodcast.objects.get().next_attempt_at
+        assert due is not None
+        waits.append(round((due - timezone.now()).total_seconds()))
+    assert waits == [pytest.approx(wait, abs=1) for wait in (30, 60, 120, 86_400)]
+
+
+def test_a_job_that_never_came_to_an_end_needs_a_person(cloud: Cloud, alex: User) -> None:
+    pk = jobs.submit(alex, "en").pk
+    DailyPodcast.objects.update(status="running", lease_until=None, attempts=5, script_text="Hello.")
+    services.run(pk)
+    row = DailyPodcast.objects.get()
+    assert (row.status, row.error_code) == ("failed", Reason.NEEDS_PERSON)
+    assert row.error_message == "It was begun 5 times and never came to an end."
+    assert cloud.calls == []
+    assert services.produce(row).has_audio
 
 
 # What it costs
+
+
+def test_a_budget_that_holds_the_script_alone_leaves_the_script(cloud: Cloud, alex: User, settings: Any) -> None:
+    settings.DAILYCAST_DAILY_BUDGET_USD = "0.0065"
+    cloud.script = "# T\n" + "A sentence that costs something. " * 15
+    settings.DAILYCAST_PRICES = {"openai/gpt-6-luna": "0.10/0.50", "polly/neural": "1000"}
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.status, row.error_code, spoken(cloud)) == ("completed", Reason.BUDGET, [])
+    assert "polly/neural may cost" in row.error_message
 
 
 def test_an_unknown_model_costs_an_unknown_sum(cloud: Cloud, alex: User, settings: Any) -> None:
@@ -516,7 +664,7 @@ def test_generate_podcast_script_raises_what_went_wrong(alex: User, monkeypatch:
         services.generate_podcast_script(alex, "en")
 
 
-def test_synthesize_audio_gives_mp3_and_provider(cloud: Cloud) -> None:
+def test_synthesize_audio_gives_mp3_and_provider(cloud: Cloud, db: None) -> None:
     data, provider = services.synthesize_audio(SCRIPT, "en")
     assert provider == "polly"
     assert mp3.duration(data) > 4 + sum(map(len, SPOKEN)) / 25
@@ -532,7 +680,7 @@ def test_synthesize_audio_in_a_language_without_a_voice(cloud: Cloud) -> None:
     assert services.synthesize_audio("Привіт.", "uk") == (b"", "none")
 
 
-def test_synthesize_audio_raises_when_the_voice_fails(cloud: Cloud) -> None:
+def test_synthesize_audio_raises_when_the_voice_fails(cloud: Cloud, db: None) -> None:
     cloud.fail("polly", Fault.BAD_KEY, times=None)
     with pytest.raises(ProviderError, match="polly: "):
         services.synthesize_audio("Hello there.", "en")
@@ -548,3 +696,37 @@ def test_synthesize_audio_refuses_a_script_to_mend(cloud: Cloud, text: str) -> N
 def test_no_thread_outlives_an_episode(cloud: Cloud, alex: User) -> None:
     services.create_podcast_for_user(alex, "en")
     assert [thread for thread in threading.enumerate() if thread.name == "dailycast-call"] == []
+
+
+# A script of no use
+
+
+def test_a_script_with_nothing_to_speak_is_billed_as_failed_and_its_text_is_gone(
+    cloud: Cloud, alex: User, settings: Any
+) -> None:
+    settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
+    cloud.script = "# Vienna"
+    row = services.create_podcast_for_user(alex, "en")
+    call = ProviderCall.objects.get()
+    assert (row.status, row.error_code) == ("failed", Reason.NO_SCRIPT)
+    assert (call.outcome, call.answer, call.message) == ("failed", "", "the answer has nothing in it to speak")
+    assert call.cost_usd
+    assert row.cost_usd == round(call.cost_usd, 6)
+    cloud.script = SCRIPT
+    assert services.produce(row).has_audio
+    assert writers(cloud) == ["openai", "openai"]
+
+
+def test_a_useless_script_of_one_writer_is_not_taken_up_with_the_next_ones(cloud: Cloud, alex: User) -> None:
+    answers = iter(["# Vienna", SCRIPT])
+    cloud.script = lambda prompt: next(answers)
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.llm_provider, row.script_text) == ("gemini", SCRIPT.strip())
+    scripts = ProviderCall.objects.filter(kind="script").order_by("pk")
+    assert list(scripts.values_list("outcome", "answer")) == [("failed", ""), ("ok", "")]
+
+
+def test_a_script_that_nobody_saves_leaves_no_text_in_the_ledger(cloud: Cloud, alex: User) -> None:
+    cloud.script = SCRIPT
+    services.generate_podcast_script(alex, "en")
+    assert ProviderCall.objects.values_list("outcome", "answer").get() == ("ok", "")

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
 
-from ... import money, services, storage
+from ... import jobs, money, services, storage
 from ...conf import conf
 from ...errors import DailycastError
 from ...learner import display_name
@@ -25,24 +25,35 @@ class Command(BaseCommand):
         )
         parser.add_argument("--minutes", type=float, help="length of the episode; by default DAILYCAST_MINUTES")
         parser.add_argument("--script-only", action="store_true", help="write the script and make no audio")
+        parser.add_argument("--retry", type=int, metavar="ID", help="try this episode again, in place of a new one")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        minutes, audio = options["minutes"], not options["script_only"]
+        minutes = options["minutes"]
+        if options["retry"] is not None:
+            return self.again(options["retry"])
         if minutes is not None and not 0.5 <= minutes <= 30:
             raise CommandError("--minutes must be between 0.5 and 30.")
         user = find_user(options["user"] or conf.DAILYCAST_TEST_USER_ID)
         if reason := storage.unwritable():
             raise CommandError(f"No MP3 can be saved: {reason}. Make MEDIA_ROOT writable for this user.")
+        asked = {"source": Source.COMMAND, "minutes": minutes, "with_audio": not options["script_only"]}
         try:
-            podcast = services.open_episode(user, options["language"], source=Source.COMMAND)
+            podcast = jobs.submit(user, options["language"], **asked)
         except DailycastError as error:
             raise CommandError(str(error)) from error
-        services.produce(podcast, minutes, audio)
-        self.report(podcast)
+        return self.report(services.produce(podcast))
+
+    def again(self, pk: int) -> None:
+        podcast = DailyPodcast.objects.filter(pk=pk).first()
+        if podcast is None:
+            raise CommandError(f"There is no episode {pk}.")
+        if podcast.has_audio:
+            raise CommandError(f"Episode {pk} has its audio already.")
+        self.report(services.produce(podcast))
 
     def report(self, podcast: DailyPodcast) -> None:
-        if podcast.status == Status.FAILED:
-            raise CommandError(podcast.why)
+        if podcast.status != Status.COMPLETED:
+            raise CommandError(podcast.why or f"Episode {podcast.pk} is in other hands: {podcast.status}.")
         self.stdout.write(f"Script: {len(podcast.script_text):,} characters by {podcast.llm_provider}")
         if podcast.has_audio:
             minutes, seconds = divmod(round(podcast.duration_seconds or 0), 60)

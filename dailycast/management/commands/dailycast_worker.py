@@ -1,0 +1,24 @@
+"""`manage.py dailycast_worker`: makes what is pending, for DAILYCAST_RUNNER=worker. Any number of them."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from ... import runners
+from ...conf import conf
+from . import count
+
+
+class Command(BaseCommand):
+    help = "Make pending episodes until SIGTERM or Ctrl-C; then finish or give back what is begun."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--concurrency", type=count, default=4, help="episodes at the same time; by default 4")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        self.stdout.write(f"Making pending episodes, {options['concurrency']} at a time. Ctrl-C ends it.")
+        if conf.DAILYCAST_RUNNER != "worker":
+            self.stderr.write(f"DAILYCAST_RUNNER is {conf.DAILYCAST_RUNNER}: that runner makes episodes, too.")
+        with runners.stopping_on_signals():
+            runners.work(options["concurrency"])
+        self.stdout.write("Stopped. What was begun is finished, or pending again.")
