@@ -1,11 +1,15 @@
-"""The addresses of dailycast. A host mounts `media` first: `urlpatterns = [*dailycast.urls.media, ...]`."""
+"""The addresses of dailycast. A host mounts `media` first, and the learner's pages where it likes:
 
+urlpatterns = [*dailycast.urls.media, path("dailycast/", include("dailycast.urls")), ...]
+"""
+
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.urls import URLPattern, get_script_prefix, path, register_converter
+from django.urls import URLPattern, URLResolver, get_script_prefix, include, path, register_converter
 
-from . import views
+from . import feeds, pages, views
 
 
 class MediaPath:
@@ -36,3 +40,15 @@ def media_patterns(media_url: str) -> list[URLPattern]:
 
 
 media = media_patterns(settings.MEDIA_URL)
+
+app_name = "dailycast"
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("audio/<str:token>/<str:name>.mp3", views.signed, name="audio"),
+    *feeds.patterns,
+    *pages.patterns,
+]
+
+if find_spec("rest_framework"):
+    from . import api
+
+    urlpatterns.append(path("api/", include(api.patterns)))

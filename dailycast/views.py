@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Iterator
 from hashlib import sha256
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_not_required
@@ -13,14 +13,15 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
-from django.utils.http import http_date
+from django.utils.http import content_disposition_header, http_date
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
+from . import clips, listening, storage
+from .conf import conf
 from .models import DailyPodcast, Status
 from .storage import FOLDER
 
-CLIPS = f"{FOLDER}clips/"  # bought speech, kept for the next attempt; never served
 BLOCK = 64 * 1024  # bytes read at a time
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 RANGE = re.compile(r"bytes=([0-9]{0,100})-([0-9]{0,100})", re.IGNORECASE)
@@ -51,36 +52,71 @@ def is_ours(path: str) -> bool:
 @login_not_required  # a stranger gets the 404 of a file that is not there, never a login page
 @require_safe
 def media(request: HttpRequest, path: str) -> HttpResponseBase:
-    """The audio at `path`, if it belongs to an episode that `request.user` may see; else 404.
+    """The audio at `path`, if it belongs to an episode that `request.user` may see; else 404."""
+    return audio(request, _audible(request, path))
+
+
+@csrf_exempt
+@login_not_required  # the token says who may hear it, for front ends that cannot send the session's cookie
+@require_safe
+def signed(request: HttpRequest, token: str, name: str) -> HttpResponseBase:
+    """The audio that `listening.audio_token` was made for, within its hour; else 404."""
+    podcast = listening.podcast_of(token)
+    if podcast is None:
+        raise Http404
+    return audio(request, podcast)
+
+
+def audio(request: HttpRequest, podcast: DailyPodcast) -> HttpResponseBase:
+    """The audio of an episode that whoever asks may hear. With `?download` a browser saves it under its title.
 
     Answers one byte range (RFC 9110, section 14), which Django's own file responses do not, and without which no
-    browser can seek. A storage on another host gets a redirect to a fresh URL of its own.
+    browser can seek. nginx sends it where DAILYCAST_ACCEL_PREFIX is set; a storage on another host gets a redirect to
+    a fresh URL of its own. A file that is gone is 404, and the row says so from then on.
     """
-    podcast = _audible(request, path)
-    address = default_storage.url(path)
+    name = str(podcast.audio_file.name)
+    address = default_storage.url(name)
     if urlsplit(address).netloc not in ("", request.get_host()):
         return HttpResponseRedirect(address, headers={"Cache-Control": "private, no-store"})
     try:
-        file = default_storage.open(path)
+        if not storage.inside(name):
+            raise FileNotFoundError(name)
+        file = default_storage.open(name)
     except FileNotFoundError:
+        podcast.mark_missing(True)
         raise Http404 from None
+    podcast.mark_missing(False)
     # An MP3 is packed already, and a part of its gzip is no part of it: GZipMiddleware and its like look here.
     request.META["HTTP_ACCEPT_ENCODING"] = "identity"
-    return _answer(request, podcast, file)
+    if conf.DAILYCAST_ACCEL_PREFIX and storage.local_path(name):
+        file.close()
+        response: HttpResponseBase = _accelerated(name)
+    else:
+        response = _answer(request, podcast, file)
+    if "download" in request.GET:
+        response["Content-Disposition"] = content_disposition_header(True, podcast.file_title)
+    return response
+
+
+def _accelerated(name: str) -> HttpResponse:
+    """Let nginx send the file from its `internal` location; it answers ranges and conditions itself."""
+    headers = {header: value for header, value in HEADERS.items() if header != "Accept-Ranges"}
+    inner = conf.DAILYCAST_ACCEL_PREFIX.rstrip("/") + "/" + quote(name)
+    return HttpResponse(headers=headers | {"X-Accel-Redirect": inner})
 
 
 def _audible(request: HttpRequest, path: str) -> DailyPodcast:
-    if not is_clean(path) or not path.startswith(FOLDER) or path.startswith(CLIPS):
+    if not is_clean(path) or not path.startswith(FOLDER) or path.startswith(clips.FOLDER):
         raise Http404
     rows = DailyPodcast.objects.visible_to(request.user).filter(audio_file=path, status=Status.COMPLETED)
-    podcast = rows.only("audio_file", "completed_at", "updated_at").first()
+    podcast = rows.only("audio_file", "completed_at", "updated_at", "title", "error_code").first()
     if podcast is None or podcast.audio_file.name != path:  # MariaDB compares without regard to case
         raise Http404
     return podcast
 
 
 def _answer(request: HttpRequest, podcast: DailyPodcast, file: "File[bytes]") -> HttpResponseBase:
-    changed = podcast.completed_at or podcast.updated_at
+    changed = podcast.made_at
     modified, mark = int(changed.timestamp()), f"{podcast.audio_file.name} {file.size} {changed.isoformat()}"
     etag = f'"{sha256(mark.encode()).hexdigest()}"'
     headers = HEADERS | {"ETag": etag, "Last-Modified": http_date(modified)}

@@ -12,12 +12,12 @@ from django.core.files.storage import FileSystemStorage, storages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.test import AsyncClient, Client
-from django.urls import path, re_path
+from django.urls import include, path, re_path, reverse
 from django.views.static import serve
 
 import dailycast.urls
-from dailycast import storage
-from dailycast.models import DailyPodcast, Status
+from dailycast import listening, storage
+from dailycast.models import DailyPodcast, Reason, Status
 
 AUDIO = bytes(range(256)) * 40  # 10,240 bytes, no two neighbours alike
 NAME = "podcasts/podcast_1_1701920000.mp3"
@@ -37,6 +37,7 @@ def host_page(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     *dailycast.urls.media,
+    path("dailycast/", include("dailycast.urls")),
     path("media/gallery/", host_page),
     re_path(r"^media/(?P<path>[\s\S]*)$", host_file),  # as `static()` has it, and wider
 ]
@@ -185,7 +186,7 @@ def test_the_hosts_own_addresses_go_on_working(address: str, text: bytes) -> Non
 
 
 def test_a_row_whose_audio_is_not_finished_has_no_address(owner: Browser, episode: DailyPodcast) -> None:
-    episode.store(status=Status.RUNNING)
+    DailyPodcast.objects.filter(pk=episode.pk).update(status=Status.RUNNING)
     assert owner.get(URL).status_code == 404
 
 
@@ -208,7 +209,7 @@ def test_a_clean_name_that_a_database_takes_for_another_is_refused(
 @pytest.mark.parametrize("name", ["podcasts/./clips/0a1b.mp3", "podcasts//unknown.mp3", "PODCASTS/x.mp3", CLIP])
 def test_a_row_does_not_give_away_what_is_no_episodes_audio(owner: Browser, episode: DailyPodcast, name: str) -> None:
     storage.replace("PODCASTS/x.mp3", AUDIO)
-    episode.store(audio_file=name)
+    DailyPodcast.objects.filter(pk=episode.pk).update(audio_file=name)
     assert owner.get(f"/media/{name}").status_code == 404
 
 
@@ -227,14 +228,15 @@ def test_only_get_and_head_are_answered(owner: Browser, method: str) -> None:
 
 def test_what_a_response_says_of_the_file(owner: Browser) -> None:
     response = owner.get(URL)
-    said = {name: response[name] for name in response.headers if name not in ("ETag", "X-Frame-Options")}
+    others = ("ETag", "X-Frame-Options", "Content-Language")
+    said = {name: response[name] for name in response.headers if name not in others}
     assert said == {
         "Content-Type": "audio/mpeg",
         "Content-Length": "10240",
         "Accept-Ranges": "bytes",
         "Last-Modified": LAST_MODIFIED,
         "Cache-Control": "private, no-cache",
-        "Vary": "Cookie",
+        "Vary": "Cookie, Accept-Language",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin",
         "Cross-Origin-Opener-Policy": "same-origin",
@@ -310,7 +312,9 @@ def test_the_etag_is_strong_and_changes_with_the_audio(owner: Browser, episode: 
     assert (first[0], first[-1], owner.get(URL)["ETag"]) == ('"', '"', first)
     storage.replace(NAME, AUDIO[:-1])
     second = owner.get(URL)["ETag"]
-    episode.store(completed_at=datetime(2023, 12, 7, 3, 33, 20, 600_000, tzinfo=UTC))
+    DailyPodcast.objects.filter(pk=episode.pk).update(
+        completed_at=datetime(2023, 12, 7, 3, 33, 20, 600_000, tzinfo=UTC)
+    )
     assert len({first, second, owner.get(URL)["ETag"]}) == 3
 
 
@@ -414,3 +418,85 @@ def test_nobody_else_is_given_a_signed_address(episode: DailyPodcast, alex: User
 def test_a_media_url_that_names_this_host_is_served_here(settings: Any, owner: Browser) -> None:
     settings.MEDIA_URL = "http://testserver/media/"
     assert owner.get(URL).body == AUDIO
+
+
+# Downloads, missing files, links, signed addresses, X-Accel
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Yesterday's mistakes", 'attachment; filename="Yesterday\'s mistakes 2023-12-07.mp3"'),
+        ('../a/b: "c"?', 'attachment; filename="a b c 2023-12-07.mp3"'),
+        ("", 'attachment; filename="podcast 2023-12-07.mp3"'),
+        ("昨日", "attachment; filename*=utf-8''%E6%98%A8%E6%97%A5%202023-12-07.mp3"),
+    ],
+)
+def test_a_download_has_a_name_that_says_what_it_is(episode: DailyPodcast, title: str, name: str) -> None:
+    DailyPodcast.objects.filter(pk=episode.pk).update(title=title)
+    browser = Browser()
+    browser.force_login(episode.user)
+    response = browser.get(URL + "?download=1")
+    assert (response.status_code, response["Content-Disposition"], response.body) == (200, name, AUDIO)
+    assert "Content-Disposition" not in browser.get(URL)
+
+
+def test_a_missing_file_is_404_and_the_row_says_so_until_it_is_back(episode: DailyPodcast, media: Path) -> None:
+    browser = Browser()
+    browser.force_login(episode.user)
+    away = (media / NAME).rename(media / "away")
+    assert browser.get(URL).status_code == 404
+    episode.refresh_from_db()
+    assert (episode.error_code, episode.has_audio, episode.status) == (Reason.MISSING, False, Status.COMPLETED)
+    away.rename(media / NAME)
+    assert browser.get(URL).status_code == 200
+    episode.refresh_from_db()
+    assert (episode.error_code, episode.has_audio) == ("", True)
+
+
+def test_a_link_out_of_the_folder_is_not_followed(episode: DailyPodcast, media: Path) -> None:
+    (media / NAME).unlink()
+    (media / NAME).symlink_to(media / "courses" / "a.pdf")
+    browser = Browser()
+    browser.force_login(episode.user)
+    assert browser.get(URL).status_code == 404
+
+
+def signed_url(podcast: DailyPodcast, user: User) -> str:
+    return reverse("dailycast:audio", args=[listening.audio_token(podcast, user), "episode"])
+
+
+def test_a_signed_address_needs_no_session(episode: DailyPodcast, alex: User) -> None:
+    response = Browser().get(signed_url(episode, alex), headers={"Range": "bytes=0-3"})
+    assert (response.status_code, response.body) == (206, AUDIO[:4])
+    assert "sessionid" not in response.cookies
+
+
+@pytest.mark.parametrize("case", ["stranger", "inactive", "deleted", "too old", "forged", "another row"])
+def test_a_signed_address_is_worth_no_more_than_its_user(
+    episode: DailyPodcast, alex: User, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = User.objects.create_user("other")
+    address = signed_url(episode, other if case in ("stranger", "deleted") else alex)
+    if case == "inactive":
+        User.objects.filter(pk=alex.pk).update(is_active=False)
+    elif case == "deleted":
+        other.delete()
+    elif case == "too old":
+        monkeypatch.setattr(listening, "HOUR", -1)
+    elif case == "forged":
+        address = address.replace("/episode.mp3", "x/episode.mp3")
+    elif case == "another row":
+        DailyPodcast.objects.filter(pk=episode.pk).update(status=Status.FAILED)
+    assert Browser().get(address).status_code == 404
+
+
+def test_nginx_is_told_where_the_file_is(episode: DailyPodcast, settings: Any) -> None:
+    settings.DAILYCAST_ACCEL_PREFIX = "/protected/"
+    browser = Browser()
+    browser.force_login(episode.user)
+    response = browser.get(URL)
+    assert (response.status_code, response.body) == (200, b"")
+    assert response["X-Accel-Redirect"] == f"/protected/{NAME}"
+    assert (response["Content-Type"], response["Cache-Control"]) == ("audio/mpeg", "private, no-cache")
+    assert "X-Accel-Redirect" not in Browser().get(URL)
