@@ -1,6 +1,5 @@
 """The staff's door: every episode and its cost, a page to make one, a page to hear, read and mend one."""
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -8,21 +7,19 @@ from django.contrib.admin.utils import flatten_fieldsets, unquote
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from . import money, services
-from .conf import conf
+from . import money, runners
 from .errors import DailycastError
 from .filters import by, voices, writers
 from .forms import EpisodeForm, GenerateForm, languages
+from .ledger import ProviderCallAdmin as ProviderCallAdmin  # importing it puts it on the site
 from .models import DailyPodcast, Source, Status
 
 if TYPE_CHECKING:
@@ -32,7 +29,8 @@ else:
 
 EDITABLE = ("title", "script_text")
 MADE = (
-    *("source", "requested_by", "created_at", "updated_at", "completed_at", "audio_file", "llm_provider", "llm_model"),
+    *("source", "requested_by", "edition_date", "created_at", "updated_at", "completed_at", "attempts"),
+    *("next_attempt_at", "audio_file", "llm_provider", "llm_model"),
     *("prompt_tokens", "completion_tokens", "tts_provider", "tts_voice", "tts_characters"),
 )
 BIG = ("script_text", "chapters", "cues", "context", "error_message")  # not shown on the list, so not loaded for it
@@ -80,7 +78,7 @@ class DailyPodcastAdmin(ModelAdmin):
 
     @admin.display(description=_("cost"), ordering="cost_usd")
     def cost(self, podcast: DailyPodcast) -> str:
-        return money.text(podcast.cost_usd)
+        return "-" if podcast.in_the_making and podcast.cost_usd is None else money.text(podcast.cost_usd)
 
     @admin.display(description=_("reason"))
     def reason(self, podcast: DailyPodcast) -> str:
@@ -106,6 +104,7 @@ class DailyPodcastAdmin(ModelAdmin):
         name, view = f"{self.opts.app_label}_{self.opts.model_name}_%s", self.admin_site.admin_view
         return [
             path("generate/", view(self.generate_view), name=name % "generate"),
+            path("<path:object_id>/status/", view(self.status_view), name=name % "status"),
             path("<path:object_id>/make-audio/", view(self.make_audio_view), name=name % "make_audio"),
             *super().get_urls(),
         ]
@@ -115,11 +114,12 @@ class DailyPodcastAdmin(ModelAdmin):
     ) -> HttpResponse:
         podcast = context["original"]
         context["can_make_audio"] = self.has_change_permission(request, podcast) and lacks_audio(podcast)
+        context["in_the_making"] = podcast.in_the_making
         context["show_save_and_add_another"] = False
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: DailyPodcast, form: Any, change: bool) -> None:
-        obj.store(**{name: form.cleaned_data[name] for name in form.changed_data})  # whoever makes it writes the rest
+        obj.save(update_fields=[*form.changed_data, "updated_at"])  # whoever makes it writes the rest
         if obj.has_audio and "script_text" in form.changed_data:
             messages.warning(
                 request, _("The audio still speaks the script as it was. Generate a new episode to hear it.")
@@ -151,25 +151,32 @@ class DailyPodcastAdmin(ModelAdmin):
         podcast = self.get_object(request, unquote(object_id))
         if podcast is None or not self.has_change_permission(request, podcast):
             raise PermissionDenied
-        return self._show(request, services.produce(podcast) if lacks_audio(podcast) else podcast)
+        runners.retry(podcast)
+        podcast.refresh_from_db()
+        return self._show(request, podcast)
+
+    def status_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What an open page asks: the state, told truly even if whoever made the episode is gone."""
+        runners.sweep()
+        podcast = self.get_object(request, unquote(object_id))
+        if podcast is None or not self.has_view_or_change_permission(request, podcast):
+            raise PermissionDenied
+        return JsonResponse({"status": podcast.status, "text": podcast.progress})
 
     def _made(self, request: HttpRequest, form: GenerateForm) -> DailyPodcast | None:
         user, language, key = (form.cleaned_data[name] for name in ("user", "language", "request_key"))
         asked = {"source": Source.ADMIN, "requested_by": request.user, "request_key": str(key)}
         try:
-            with transaction.atomic():
-                podcast = services.open_episode(user, language or None, **asked)
-        except IntegrityError:  # this form was sent before
-            return DailyPodcast.objects.get(request_key=key)
+            podcast = runners.submit(user, language or None, **asked)
         except DailycastError as error:
             return form.add_error(None, str(error))
-        return services.produce(podcast)
+        podcast.refresh_from_db()
+        return podcast
 
     def _show(self, request: HttpRequest, podcast: DailyPodcast) -> HttpResponse:
-        level = LEVELS.get(podcast.status, messages.INFO)
-        text = podcast.why or gettext("The episode is being made.")
+        level, text = LEVELS.get(podcast.status, messages.INFO), podcast.progress
         if podcast.has_audio:
-            level, text = messages.SUCCESS, gettext("The episode is ready.")
+            level = messages.SUCCESS
         messages.add_message(request, level, text)
         if self.has_view_or_change_permission(request, podcast):
             return self._to("dailycast_dailypodcast_change", podcast.pk)
@@ -180,7 +187,5 @@ class DailyPodcastAdmin(ModelAdmin):
 
 
 def lacks_audio(podcast: DailyPodcast) -> bool:
-    """Whether audio can be made now: the script stands, and nobody is at it (who was, and died, has had the time)."""
-    dead_since = timezone.now() - timedelta(seconds=conf.DAILYCAST_JOB_TIMEOUT)
-    at_it = podcast.status == Status.RUNNING and podcast.updated_at > dead_since
-    return bool(podcast.script_text) and not podcast.has_audio and not at_it
+    """Whether there is something to try: nobody is at it, and there is no audio."""
+    return podcast.status != Status.RUNNING and not podcast.has_audio

@@ -3,15 +3,18 @@
 None of them is an Error: that would stop `migrate`.
 """
 
+from importlib.util import find_spec
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Info, Warning, register
+from django.core.checks import CheckMessage, Info, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import Resolver404, resolve
 
-from . import money, registry, storage
+from . import cover, limits, money, registry, runners, storage, views
 from .conf import KINDS, conf
-from .errors import LanguageError, LearnerContextError, ProviderNotConfigured
+from .errors import DailycastError, LanguageError, LearnerContextError, ProviderNotConfigured
 from .languages import normalise
 from .learner import host_callable
 
@@ -28,7 +31,17 @@ def check_dailycast(**_: Any) -> list[CheckMessage]:
     messages = check_readable()
     if messages:
         return messages
-    return [*check_storage(), *check_providers(), *check_context(), *check_language(), *check_prices(), *check_keys()]
+    return [
+        *check_storage(),
+        *check_providers(),
+        *check_context(),
+        *check_language(),
+        *check_prices(),
+        *check_limits(),
+        *check_runner(),
+        *check_cover(),
+        *check_keys(),
+    ]
 
 
 def check_readable() -> list[CheckMessage]:
@@ -102,6 +115,52 @@ def check_prices() -> list[CheckMessage]:
         for key, listed in conf.DAILYCAST_PRICES.items()
         if money.read_price(listed) is None
     ]
+
+
+def check_limits() -> list[CheckMessage]:
+    hint = "Write polly/ENGINE=calls a second, say polly/standard=80; with the calls at once, polly/neural=8/18; or =0."
+    messages: list[CheckMessage] = []
+    for key, listed in conf.DAILYCAST_RATE_LIMITS.items():
+        try:
+            limits.read_limit(listed)
+        except ValueError:
+            told = f"DAILYCAST_RATE_LIMITS: {key}={listed} is no limit."
+            messages.append(Warning(told, hint=hint, id="dailycast.W010"))
+    return messages
+
+
+def check_cover() -> list[CheckMessage]:
+    try:
+        cover.cover()
+    except DailycastError as error:
+        hint = "Name a square JPEG or PNG, 1400 to 3000 pixels wide, or leave it empty for the built-in one."
+        return [Warning(str(error), hint=hint, id="dailycast.W014")]
+    return []
+
+
+def check_runner() -> list[CheckMessage]:
+    runner = conf.DAILYCAST_RUNNER
+    if runner not in runners.RUNNERS:
+        hint = f"Set it to one of {', '.join(runners.RUNNERS)}."
+        return [Warning(f"DAILYCAST_RUNNER={runner} is no runner.", hint=hint, id="dailycast.W011")]
+    if runner == "celery" and not find_spec("celery"):
+        hint = "pip install 'dailycast[celery]'"
+        return [Warning("DAILYCAST_RUNNER is celery, and Celery is not installed.", hint=hint, id="dailycast.W012")]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def check_private(**_: Any) -> list[CheckMessage]:
+    """What could make audio public: another pattern of the host's that answers for podcasts/ below MEDIA_URL."""
+    address = f"{urlsplit(settings.MEDIA_URL).path or '/media/'}podcasts/podcast_1_1701920000.mp3"
+    try:
+        found = resolve(address).func
+    except Resolver404:
+        found = None
+    if found is views.media:
+        return []
+    hint = "Put *dailycast.urls.media first in urlpatterns, above static() and every catch-all, as the README shows."
+    return [Warning(f"{address} is not answered by dailycast, so audio may be public.", hint=hint, id="dailycast.W013")]
 
 
 def check_keys() -> list[CheckMessage]:

@@ -1,6 +1,6 @@
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from html import unescape
 from typing import Any
@@ -14,16 +14,17 @@ from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 
 import dailycast.urls
-from dailycast import services, storage
+from dailycast import jobs, services, storage
 from dailycast.admin import DailyPodcastAdmin
 from dailycast.errors import LanguageError, ProviderError
+from dailycast.jobs import Job
 from dailycast.llm.base import Completion, LLMProvider, Prompt
-from dailycast.models import DailyPodcast, Reason, Source, Status
-from dailycast.tts.base import Clip, TTSProvider
+from dailycast.models import DailyPodcast, Kind, Outcome, ProviderCall, Reason, Source, Status
+from dailycast.tts.base import Clip, TTSProvider, Voice
 
 SCRIPT = '# Yesterday & today\n\n## Welcome\n\nGood morning, Alex.\n\n[pause 2s]\n\nIt is "went".'
 FRAME = b"\xff\xf3\x64\xc0" + bytes(140)  # 24 ms of silence: MPEG-2 Layer III, mono, 24 kHz, 48 kbit/s
@@ -61,7 +62,7 @@ class Writer(LLMProvider):
         return Completion(self.answer, self.name, "goose", 10, 20)
 
 
-class Voice(TTSProvider):
+class Choir(TTSProvider):
     name = "choir"
     calls: list[str] = []
     fails = False
@@ -69,14 +70,14 @@ class Voice(TTSProvider):
     def missing(self) -> str:
         return ""
 
-    def speaks(self, language: str) -> bool:
-        return True
+    def voice(self, language: str) -> Voice | None:
+        return Voice("alto")
 
-    def speak(self, text: str, language: str, timeout: float) -> Clip:
+    def speak(self, text: str, voice: Voice, timeout: float) -> Clip:
         self.calls.append(text)
         if self.fails:
             raise ProviderError("The choir is <b>hoarse</b>.", permanent=True)
-        return Clip(FRAME * (3 * len(text)), len(text), "alto")
+        return Clip(FRAME * (3 * len(text)), len(text))
 
 
 @pytest.fixture(autouse=True)
@@ -84,9 +85,11 @@ def house(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.ROOT_URLCONF = "tests.test_admin"
     settings.DAILYCAST_LEARNER_CONTEXT = ""
     settings.DAILYCAST_LLM_PROVIDERS = ("tests.test_admin.Writer",)
-    settings.DAILYCAST_TTS_PROVIDERS = ("tests.test_admin.Voice", "tests.test_admin.NoSuchVoice")
-    for fake in (Writer, Voice):
+    settings.DAILYCAST_TTS_PROVIDERS = ("tests.test_admin.Choir", "tests.test_admin.NoSuchVoice")
+    for fake in (Writer, Choir):
         monkeypatch.setattr(fake, "calls", [])
+    # A test's own transaction is never committed; a request that is in none commits at once.
+    monkeypatch.setattr("dailycast.runners.transaction.on_commit", lambda run, **_: run())
 
 
 @pytest.fixture
@@ -174,7 +177,7 @@ def test_who_may_do_what(silent: DailyPodcast, client: Client, who: str, may: li
     found = ["login" if "/login/" in answer.headers.get("Location", "") else answer.status_code for answer in answers]
     assert found == may
     paid = [may[3], may[4]].count(302)
-    assert (len(Writer.calls), bool(Voice.calls)) == (int(may[3] == 302), paid > 0)
+    assert (len(Writer.calls), bool(Choir.calls)) == (int(may[3] == 302), paid > 0)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +205,7 @@ def test_both_buttons_need_a_token_of_the_page(boss: Client, silent: DailyPodcas
 
 def test_a_get_makes_no_audio(boss: Client, silent: DailyPodcast) -> None:
     response = boss.get(url("make-audio/", silent.pk))
-    assert (response.status_code, response["Allow"], Voice.calls) == (405, "POST", [])
+    assert (response.status_code, response["Allow"], Choir.calls) == (405, "POST", [])
 
 
 # The list
@@ -216,7 +219,7 @@ def test_the_list_tells_the_main_figures(boss: Client, episode: DailyPodcast) ->
 
 def test_a_row_with_nothing_yet_says_so(boss: Client, alex: User) -> None:
     DailyPodcast.objects.create(user=alex, language="ja")
-    assert "alex ja pending - - - / - unknown" in text(boss.get(url("")))
+    assert "alex ja pending - - - / - -" in text(boss.get(url("")))
 
 
 @pytest.mark.parametrize(
@@ -317,7 +320,7 @@ def test_an_episodes_figures(boss: Client, episode: DailyPodcast) -> None:
 
 
 def test_why_there_is_no_audio_is_told(boss: Client, silent: DailyPodcast) -> None:
-    silent.store(cost_usd=None)
+    DailyPodcast.objects.update(cost_usd=None)
     response = boss.get(url("change/", silent.pk))
     assert "Reason: Script only: the voice failed. <b>hoarse</b>" in text(response)
     assert "Duration: - Size: - Cost: unknown" in text(response)
@@ -328,7 +331,9 @@ def test_why_there_is_no_audio_is_told(boss: Client, silent: DailyPodcast) -> No
 def test_text_from_outside_is_escaped(boss: Client, episode: DailyPodcast, page: str) -> None:
     evil = "<img src=x onerror=alert(1)>"
     User.objects.filter(pk=episode.user.pk).update(username=evil)
-    episode.store(error_message=evil, error_code=Reason.INTERNAL, llm_provider=evil, tts_provider=evil, language="<b>")
+    DailyPodcast.objects.update(
+        error_message=evil, error_code=Reason.INTERNAL, llm_provider=evil, tts_provider=evil, language="<b>"
+    )
     html = boss.get(url("change/", episode.pk) if page else url("")).content.decode()
     assert not re.search(r"<img src=x|<b>|<i>Went|<script>alert|goose<1>", html)
     assert "&lt;img src=x onerror=alert(1)&gt;" in html
@@ -463,7 +468,7 @@ def test_an_error_of_ours_is_told_on_the_form(boss: Client, alex: User, monkeypa
     def refuse(*args: object, **kwargs: object) -> DailyPodcast:
         raise LanguageError("No such <language>.")
 
-    monkeypatch.setattr(services, "open_episode", refuse)
+    monkeypatch.setattr(jobs, "submit", refuse)
     response = boss.post(url("generate/"), asked(alex))
     assert response.context["form"].non_field_errors() == ["No such <language>."]
     assert b"No such &lt;language&gt;." in response.content
@@ -477,18 +482,18 @@ def test_the_usual_add_page_leads_to_generate(boss: Client) -> None:
 def test_no_transaction_is_held_while_an_episode_is_made(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host may have ATOMIC_REQUESTS; the writer and the voice take minutes."""
     atomic: list[bool] = []
-    real = services.produce
+    real = services.run
 
-    def watch(podcast: DailyPodcast) -> DailyPodcast:
+    def watch(pk: int) -> Job | None:
         atomic.append(connection.in_atomic_block)
-        return real(podcast)
+        return real(pk)
 
-    monkeypatch.setattr(services, "produce", watch)
+    monkeypatch.setattr(services, "run", watch)
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     client.force_login(User.objects.create_superuser("boss"))
     client.post(url("generate/"), asked(User.objects.create_user("alex")))
     row = DailyPodcast.objects.get()
-    row.store(audio_file=None)
+    DailyPodcast.objects.update(audio_file=None)
     client.post(url("make-audio/", row.pk))
     assert atomic == [False, False]
 
@@ -538,38 +543,88 @@ def test_make_the_audio_does_not_pay_for_the_script_again(boss: Client, silent: 
     silent.refresh_from_db()
     assert (response["Location"], said(response)) == (url("change/", silent.pk), [("success", "The episode is ready.")])
     assert (silent.has_audio, silent.tts_provider, silent.error_code, silent.script_text) == (True, "choir", "", SCRIPT)
-    assert (Writer.calls, Voice.calls) == ([], ["Good morning, Alex.", 'It is "went".'])
+    assert (Writer.calls, Choir.calls) == ([], ["Good morning, Alex.", 'It is "went".'])
 
 
 def test_audio_that_fails_again_is_told(boss: Client, silent: DailyPodcast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Voice, "fails", True)
+    monkeypatch.setattr(Choir, "fails", True)
     response = boss.post(url("make-audio/", silent.pk))
     assert said(response) == [("warning", "Script only: the voice failed. choir: The choir is <b>hoarse</b>.")]
 
 
 @pytest.mark.parametrize(
-    ("values", "age", "made"),
+    ("values", "made"),
     [
-        ({"status": "running"}, 10, False),  # somebody is at it
-        ({"status": "running"}, 1000, True),  # somebody died at it
-        ({"script_text": ""}, 10, False),
-        ({"audio_file": "podcasts/a.mp3"}, 10, False),
-        ({"status": "failed"}, 10, True),
+        ({"status": "running"}, False),
+        ({"status": "pending"}, True),
+        ({"audio_file": "podcasts/a.mp3"}, False),
+        ({"script_text": ""}, True),
+        ({"status": "failed"}, True),
+        ({"status": "failed", "script_text": ""}, True),
     ],
 )
-def test_when_audio_can_be_made(
-    boss: Client, silent: DailyPodcast, values: dict[str, str], age: int, made: bool
-) -> None:
-    DailyPodcast.objects.update(updated_at=timezone.now() - timedelta(seconds=age), **values)
+def test_when_audio_can_be_made(boss: Client, silent: DailyPodcast, values: dict[str, str], made: bool) -> None:
+    DailyPodcast.objects.update(lease_until=timezone.now() + timedelta(seconds=30), **values)
     assert (b"/make-audio/" in boss.get(url("change/", silent.pk)).content) is made
     boss.post(url("make-audio/", silent.pk))
-    assert bool(Voice.calls) is made
+    assert bool(Choir.calls) is made
 
 
 def test_an_episode_that_is_being_made_is_said_to_be(boss: Client, silent: DailyPodcast) -> None:
-    silent.store(status=Status.RUNNING, error_code="", error_message="")
-    assert said(boss.post(url("make-audio/", silent.pk))) == [("info", "The episode is being made.")]
+    lease = timezone.now() + timedelta(seconds=30)
+    DailyPodcast.objects.update(status=Status.RUNNING, lease_until=lease, error_code="", error_message="")
+    assert said(boss.post(url("make-audio/", silent.pk))) == [("info", "The audio is being made.")]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"status": "pending"}, "The episode waits to be made."),
+        ({"status": "running", "script_text": ""}, "The script is being written."),
+        ({"status": "running"}, "The audio is being made."),
+        ({"audio_file": "podcasts/a.mp3"}, "The episode is ready."),
+        ({"status": "failed", "error_code": Reason.NO_SCRIPT}, "No writer could write the script."),
+    ],
+)
+def test_an_open_page_may_ask_how_far_it_is(
+    boss: Client, silent: DailyPodcast, values: dict[str, str], told: str
+) -> None:
+    lease = timezone.now() + timedelta(seconds=30)
+    values = {"status": "completed", "error_code": "", **values}
+    DailyPodcast.objects.update(lease_until=lease, error_message="", **values)
+    response = boss.get(url("status/", silent.pk))
+    assert (response.status_code, response.json()) == (200, {"status": values["status"], "text": told})
+
+
+def test_the_state_is_told_truly_though_the_worker_is_gone(boss: Client, silent: DailyPodcast) -> None:
+    DailyPodcast.objects.update(
+        status=Status.RUNNING, lease_until=timezone.now() - timedelta(seconds=1), error_code="", error_message=""
+    )
+    assert boss.get(url("status/", silent.pk)).json()["status"] == "pending"
+
+
+def test_the_state_is_told_to_whom_may_see_the_episode(client: Client, silent: DailyPodcast) -> None:
+    helper = User.objects.create_user("helper", is_staff=True)
+    client.force_login(helper)
+    assert client.get(url("status/", silent.pk)).status_code == 403
+    helper.user_permissions.set(Permission.objects.filter(codename="view_dailypodcast"))
+    assert client.get(url("status/", silent.pk)).status_code == 200
+    assert client.get(url("status/", 999)).status_code == 403
 
 
 def test_no_audio_is_made_for_an_episode_that_is_not_there(boss: Client) -> None:
     assert boss.post(url("make-audio/", 999)).status_code == 403
+
+
+def test_the_ledger_is_shown_and_cannot_be_changed(boss: Client, alex: User) -> None:
+    call = ProviderCall.objects.create(
+        day=date(2026, 11, 23), provider="polly", model="neural", kind=Kind.SPEECH, units=100, answer="the script"
+    )
+    ProviderCall.objects.update(cost_usd=Decimal("0.0016"), outcome=Outcome.LOST)
+    shown = boss.get(reverse("admin:dailycast_providercall_changelist")).content.decode()
+    assert all(word in shown for word in ("polly", "neural", "$0.0016", "lost"))
+    page = reverse("admin:dailycast_providercall_change", args=[call.pk])
+    assert "the script" not in boss.get(page).content.decode()
+    assert boss.post(page, {"outcome": "ok"}).status_code == 403
+    assert boss.get(reverse("admin:dailycast_providercall_add")).status_code == 403
+    assert boss.post(reverse("admin:dailycast_providercall_delete", args=[call.pk]), {"post": "yes"}).status_code == 403
