@@ -9,6 +9,7 @@ import dailycast.urls
 
 urlpatterns = [
     *dailycast.urls.media,
+    path("dailycast/", include("dailycast.urls")),
     *static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT),
     path("admin/", admin.site.urls),
     path("", include("examples.academy.urls")),

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import translation
 
+from dailycast import calls, money, registry
 from tests.cloud import Cloud
 
 # Whole modules that are about an SDK. All of them run where requirements.txt is installed, and one by one in nox.
 ABOUT = {
+    "test_api.py": ("rest_framework",),
     "test_checks.py": ("openai", "boto3", "google"),
     "test_cloud.py": ("openai", "boto3", "google.generativeai"),
     "test_llm_openai.py": ("openai",),
@@ -35,6 +38,15 @@ def media(settings: Any, tmp_path: Path) -> Path:
     """Each test's own MEDIA_ROOT."""
     settings.MEDIA_ROOT = tmp_path / "media"
     return tmp_path / "media"
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    """What a process tells or looks up once, each test tells and looks up anew."""
+    registry._tell_skipped.cache_clear()
+    money._caught_up.clear()
+    calls._abandoned.clear()
+    translation.deactivate()  # what a request in another language left
 
 
 @pytest.fixture

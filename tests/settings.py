@@ -12,6 +12,8 @@ for name in KINDS:
 
 from config.settings import *  # noqa: E402, F403
 
+DAILYCAST_RUNNER = "inline"  # the other runners have tests of their own
+DAILYCAST_RATE_LIMITS = {"polly/neural": "1000/18"}  # the stand-in's own limits are set where they matter
 MEDIA_ROOT = Path(tempfile.mkdtemp(prefix="dailycast-tests-"))
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
