@@ -1,0 +1,125 @@
+"""Forty learners, eight processes, the same forty requests in each at the same time: forty episodes are paid."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from django.db import IntegrityError, connection
+
+from dailycast import jobs, mp3, prompts, runners, services
+from dailycast.learner import get_learner_context
+from dailycast.llm import openai
+from dailycast.models import DailyPodcast, Outcome, ProviderCall, RateLimit, Source, Status
+from dailycast.script import parse
+from dailycast.tts import polly
+from tests.cloud import Cloud
+
+from .crowd import PROCESSES, at_once
+
+pytestmark = [
+    pytest.mark.reliability,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),  # Python 3.12's: the stand-in has threads
+]
+EPISODES = 40
+CLIPS = 2
+
+
+def learner(user: User) -> dict[str, Any]:
+    return {"language": "en"}
+
+
+def script(prompt: str) -> str:
+    found = re.search(r'"first_name": "(\w+)"', prompt)
+    name = found[1] if found else "nobody"
+    return f"# For {name}\n\nGood morning, {name}.\n\nThat is all, {name}."
+
+
+@pytest.fixture(autouse=True)
+def school(cloud: Cloud, settings: Any) -> Iterator[None]:
+    settings.DAILYCAST_LEARNER_CONTEXT = "tests.reliability.test_clicks.learner"
+    settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
+    settings.DAILYCAST_RUNNER = "inline"
+    cloud.script = script
+    cloud.latency = {"openai": 0.02, "polly": 0.01}
+    for number in range(EPISODES):
+        User.objects.create_user(f"learner{number}", first_name=f"Learner{number}")
+    yield
+    connection.close()
+
+
+def users() -> list[User]:
+    return list(User.objects.order_by("pk"))
+
+
+def click() -> None:
+    """What a page does, forty times."""
+    for user in users():
+        runners.submit(user, "en", request_key=f"click:{user.pk}")
+
+
+def run() -> None:
+    """What a worker does: the rows stand, and each is claimed by one."""
+    for pk in DailyPodcast.objects.order_by("pk").values_list("pk", flat=True):
+        services.run(pk)
+
+
+def naive() -> None:
+    """What dailycast is not: whoever finds no audio pays."""
+    voice = polly.Provider()
+    known = voice.voice("en")
+    assert known
+    for user in users():
+        try:
+            podcast, _ = DailyPodcast.objects.get_or_create(request_key=f"click:{user.pk}", defaults={"user": user})
+        except IntegrityError:
+            continue
+        if podcast.audio_file:
+            continue
+        text = openai.Provider().complete(prompts.build(get_learner_context(user), "en", 4.0), 30).text
+        clips = [voice.speak(clip, known, 30).mp3 for clip in parse(text, "en").clips]
+        podcast.status = Status.COMPLETED
+        podcast.audio_file.save(f"{podcast.pk}.mp3", ContentFile(mp3.join(clips).mp3))
+
+
+def paid(cloud: Cloud) -> tuple[Counter[str], Counter[str]]:
+    """How often each script and each clip was paid for."""
+    scripts = Counter(call.text for call in cloud.calls if call.vendor == "openai" and call.units)
+    return scripts, Counter(call.text for call in cloud.calls if call.vendor == "polly" and call.units)
+
+
+def each_once(cloud: Cloud, media: Path) -> None:
+    scripts, clips = paid(cloud)
+    assert (len(scripts), sum(scripts.values())) == (EPISODES, EPISODES)
+    assert (len(clips), sum(clips.values())) == (EPISODES * CLIPS, EPISODES * CLIPS)
+    assert DailyPodcast.objects.count() == EPISODES
+    for podcast in DailyPodcast.objects.all():
+        assert podcast.has_audio, podcast.why
+        assert (media / str(podcast.audio_file)).stat().st_size == podcast.audio_bytes
+    assert len(set(DailyPodcast.objects.values_list("audio_file", flat=True))) == EPISODES
+    assert ProviderCall.objects.exclude(outcome=Outcome.OK).count() == 0
+    assert [limit.state["flying"] for limit in RateLimit.objects.all() if limit.state["flying"]] == []
+    assert not list(media.rglob("*.part"))
+
+
+def test_the_same_clicks_in_every_process_at_once_are_paid_once(cloud: Cloud, media: Path) -> None:
+    at_once(click)
+    each_once(cloud, media)
+
+
+def test_the_same_rows_in_every_process_at_once_are_paid_once(cloud: Cloud, media: Path) -> None:
+    for user in users():
+        jobs.submit(user, "en", source=Source.ADMIN, request_key=f"click:{user.pk}")
+    at_once(run)
+    each_once(cloud, media)
+
+
+def test_a_naive_version_pays_more_often(cloud: Cloud) -> None:
+    at_once(naive)
+    scripts, _ = paid(cloud)
+    assert sum(scripts.values()) > EPISODES * 2, f"{PROCESSES} processes, {sum(scripts.values())} scripts"
