@@ -10,51 +10,34 @@ import argparse
 import math
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+from bench.stand_in import latency, vendors  # noqa: E402
+
 LATENCY = {"openai": 2.0, "gemini": 2.0, "polly": 0.5}
 WORDS, PARAGRAPHS = 700, 20
 
 
-def script() -> str:
-    """Five chapters of four paragraphs, WORDS words in all, no two paragraphs alike."""
-    words = [f"word{number}" if number % 9 else f"and{number}." for number in range(WORDS)]
-    size = WORDS // PARAGRAPHS
-    paragraphs = [" ".join(words[start : start + size]) + "." for start in range(0, WORDS, size)]
-    chapters = ["\n\n".join([f"## Part {at}", *paragraphs[at : at + 4]]) for at in range(0, PARAGRAPHS, 4)]
-    return "\n\n".join(["# A measured episode", *chapters])
-
-
-@contextmanager
-def stand_in(folder: str) -> Iterator[None]:
-    """The vendors in a process of their own, so that none of their CPU counts as ours."""
-    answer = Path(folder, "script.txt")
-    answer.write_text(script())
-    latency = [f"{name}={value}" for name, value in LATENCY.items()]
-    command = [sys.executable, "-m", "tests.cloud", "--script", str(answer), "--latency", *latency]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        for _ in range(6):
-            name, _, value = process.stdout.readline().removeprefix("export ").strip().partition("=")
-            os.environ[name] = value
-        try:
-            yield
-        finally:
-            process.terminate()
+def stand_in() -> AbstractContextManager[None]:
+    """A new script each time: of one that was spoken before no clip would be bought."""
+    paragraphs = ["--paragraphs", str(PARAGRAPHS), "--words", str(WORDS // PARAGRAPHS)]
+    return vendors(*latency(LATENCY), *paragraphs, module="bench.vendors")
 
 
 def prepare(folder: str, offline: bool) -> None:
     """A project of its own: an empty database and media folder in `folder`, the academy's learners in it."""
     os.environ.update(
-        DJANGO_SETTINGS_MODULE="config.settings", DATABASE_NAME=f"{folder}/db.sqlite3", DOTENV_PATH=os.devnull
+        DJANGO_SETTINGS_MODULE="config.settings",
+        DATABASE_NAME=f"{folder}/db.sqlite3",
+        DOTENV_PATH=os.devnull,
+        DAILYCAST_RATE_LIMITS="polly/neural=0",  # 20 clips at 8 a second would measure Polly's limit, not us
     )
     if offline:
         os.environ.update(DAILYCAST_LLM_PROVIDERS="template", DAILYCAST_TTS_PROVIDERS="pico")
@@ -102,7 +85,7 @@ def main() -> None:
             prepare(folder, offline=True)
             measure(options.runs)
         else:
-            with stand_in(folder):
+            with stand_in():
                 prepare(folder, offline=False)
                 measure(options.runs)
 

@@ -1,0 +1,143 @@
+"""An MP3 of 1.8 MB, eight readers at once: nginx alone, through X-Accel-Redirect, and through Django.
+
+    pip install gunicorn; python bench/serving.py      needs nginx; requests a second, and the share of nginx alone
+
+The project runs under gunicorn (2 processes, 8 threads each), as docs/operations.md has it, behind docs/nginx.conf.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.services.ports import free_port, wait_for  # noqa: E402
+
+READERS, SECONDS = 8, 6
+MP3 = bytes(1_800_000)
+NAME = "podcasts/podcast_1_1701920000.mp3"
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or "nginx"
+HTTP = """
+user root;
+daemon off;
+pid {root}/nginx.pid;
+error_log {root}/error.log;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {root}/body;
+    proxy_temp_path {root}/proxy;
+    server {{ listen 127.0.0.1:{alone}; location / {{ alias {root}/media/; }} }}
+{site}
+}}
+"""
+
+
+def prepare(folder: str) -> str:
+    """The project in `folder`, one episode in it; the cookie of its learner."""
+    os.environ.update(
+        DJANGO_SETTINGS_MODULE="tests.services.settings",
+        TEST_MEDIA_ROOT=f"{folder}/media",
+        DATABASE_NAME=f"{folder}/db.sqlite3",
+        DOTENV_PATH=os.devnull,
+        DJANGO_DEBUG="false",
+        DJANGO_SECRET_KEY="for this run",
+    )
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    from django.contrib.auth.models import User
+    from django.test import Client
+    from django.utils import timezone
+
+    from dailycast import storage
+    from dailycast.models import DailyPodcast, Status
+
+    alex = User.objects.create_user("alex")
+    storage.replace(NAME, MP3)
+    DailyPodcast.objects.create(user=alex, audio_file=NAME, status=Status.COMPLETED, completed_at=timezone.now())
+    client = Client()
+    client.force_login(alex)
+    return f"sessionid={client.cookies['sessionid'].value}"
+
+
+def start_gunicorn(stack: ExitStack, prefix: str) -> int:
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--workers", "2", "--threads", "8"]
+    process = subprocess.Popen(
+        [*command, "--log-level", "error", "--bind", f"127.0.0.1:{port}", "config.wsgi"],
+        cwd=ROOT,
+        env={**os.environ, "DAILYCAST_ACCEL_PREFIX": prefix},
+    )
+    stack.callback(process.wait)
+    stack.callback(process.terminate)
+    wait_for(port)
+    return port
+
+
+def start_nginx(stack: ExitStack, folder: str, apps: dict[str, int]) -> dict[str, int]:
+    """The ports of nginx: one that sends the file itself, one before each of `apps`."""
+    ports = {name: free_port() for name in ("alone", *apps)}
+    shipped = (ROOT / "docs" / "nginx.conf").read_text(encoding="utf-8").replace("/srv/lms/", f"{folder}/")
+    sites = [
+        shipped.replace("unix:/run/lms/gunicorn.sock", f"127.0.0.1:{app}")
+        .replace("listen 80;", f"listen 127.0.0.1:{ports[name]};")
+        .replace("upstream lms", f"upstream {name}")
+        .replace("http://lms", f"http://{name}")
+        for name, app in apps.items()
+    ]
+    Path(folder, "nginx.conf").write_text(HTTP.format(root=folder, alone=ports["alone"], site="\n".join(sites)))
+    process = subprocess.Popen([NGINX, "-p", folder, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"])
+    stack.callback(process.wait)
+    stack.callback(process.terminate)
+    for port in ports.values():
+        wait_for(port)
+    return ports
+
+
+def read_for(seconds: float, port: int, path: str, cookie: str) -> int:
+    """How often one reader gets the whole file."""
+    ends, read = time.monotonic() + seconds, 0
+    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        while time.monotonic() < ends:
+            connection.request("GET", path, headers={"Cookie": cookie})
+            response = connection.getresponse()
+            size = 0
+            while block := response.read(1 << 20):
+                size += len(block)
+            assert (response.status, size) == (200, len(MP3)), response.status
+            read += 1
+    return read
+
+
+def measure(port: int, path: str, cookie: str) -> float:
+    with ThreadPoolExecutor(READERS) as readers:
+        done = list(readers.map(lambda _: read_for(SECONDS, port, path, cookie), range(READERS)))
+    return sum(done) / SECONDS
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        Path(folder).chmod(0o755)
+        cookie = prepare(folder)
+        apps = {"accel": start_gunicorn(stack, "/protected/"), "app": start_gunicorn(stack, "")}
+        ports = start_nginx(stack, folder, apps)
+        alone = measure(ports["alone"], f"/{NAME}", "")
+        print(f"nginx alone: {alone:.0f} requests a second")
+        for name, told in (("accel", "X-Accel-Redirect"), ("app", "through Django")):
+            rate = measure(ports[name], f"/media/{NAME}", cookie)
+            print(f"{told}: {rate:.0f} requests a second, {rate / alone:.2f} of nginx alone")
+
+
+if __name__ == "__main__":
+    main()
