@@ -6,16 +6,20 @@ nox.options.default_venv_backend = "venv"
 TESTS = ["hypothesis", "lameenc", "pytest", "pytest-django", "pytest-randomly", "pytest-xdist", "tinytag"]
 OFFLINE = ["py-nanotts", "python-dotenv"]
 HINT = "grpcio-status<1.72"  # spares pip the search for one that takes google-generativeai's protobuf
-OWNERS = ["boto3", "openai<4", "google-generativeai", HINT, *OFFLINE]  # the five packages that the owner named
-NEWER = ["boto3", "openai<4", "google-genai", *OFFLINE]
-OLDER = ["boto3==1.34.0", "openai==1.59.2", "google-generativeai==0.8.0", HINT, *OFFLINE]
+API = "djangorestframework"
+OWNERS = ["boto3", "openai<4", "google-generativeai", HINT, API, *OFFLINE]  # the packages that the owner named
+NEWER = ["boto3", "openai<4", "google-genai", API, *OFFLINE]
+OLDER = ["boto3==1.34.0", "openai==1.59.2", "google-generativeai==0.8.0", HINT, f"{API}==3.15.0", *OFFLINE]
+APPS = ["feedparser", "podcastparser", "lxml", "schemathesis"]  # what reads the feed and the API
+STUBS = ["celery-types", "django-stubs[compatible-mypy]", "djangorestframework-stubs"]
+TOOLS = ["python-dotenv", "nox", "ruff", "mypy", API, *STUBS]
 S3 = ["moto[s3,server]", "django-storages[s3]", "django-cleanup"]
 
 
 @nox.session(python="3.11")
 def lint(session: nox.Session) -> None:
     """ruff and mypy strict."""
-    session.install("Django", "openai", *TESTS, "python-dotenv", "nox", "ruff", "mypy", "django-stubs[compatible-mypy]")
+    session.install("Django", "openai", *TESTS, *TOOLS)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
@@ -46,11 +50,19 @@ def database(session: nox.Session, database: str) -> None:
     session.install("-r", "requirements-dev.txt", HINT, driver)
     session.env["DATABASE_ENGINE"] = f"django.db.backends.{database}"
     session.run("python", "-m", "pytest", "-q", "-n", "2", *session.posargs)
+    session.run("python", "-m", "pytest", "-q", "-m", "reliability", "tests/reliability/test_clicks.py")
+
+
+@nox.session(python="3.11")
+def reliability(session: nox.Session) -> None:
+    """Kills at every line, faults, crowds, full disks: what must not lose or waste money."""
+    session.install("-r", "requirements-dev.txt", HINT)
+    session.run("python", "-m", "pytest", "-q", "-m", "reliability", "-p", "no:randomly", "-rA", *session.posargs)
 
 
 @nox.session(python="3.11")
 def services(session: nox.Session) -> None:
-    """The demo as people meet it: real MP3 readers, Chromium, nginx, an S3 server, django-cleanup."""
-    session.install("-r", "requirements-dev.txt", HINT, "selenium", *S3)
+    """The demo as people meet it: real MP3 readers, Chromium, nginx, an S3 server, workers on PostgreSQL and Redis."""
+    session.install("-r", "requirements-dev.txt", HINT, "selenium", "psycopg[binary]", "celery[redis]", *S3, *APPS)
     session.run("python", "-m", "pytest", "-q", "-m", "services", *session.posargs)
     session.run("python", "-m", "pytest", "-q", "tests/test_s3.py", "tests/test_models.py")

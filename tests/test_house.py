@@ -12,14 +12,16 @@ import dailycast
 
 APP = Path(dailycast.__file__).parent
 FLOORS = {
-    0: "conf errors mp3 script languages vendor",
-    1: "learner storage registry llm.base tts.base",
-    2: "prompts captions llm.template llm.openai llm.gemini tts.polly tts.pico",
+    0: "conf signals errors id3 mp3 script languages vendor",
+    1: "cover learner storage registry llm.base tts.base",
+    2: "clips prompts captions llm.template llm.openai llm.gemini tts.polly tts.pico",
     3: "models",
-    4: "money",
-    5: "services",
-    6: "",
-    7: "admin forms filters views urls apps checks receivers management.commands.generate_test_podcast",
+    4: "money limits jobs calls listening",
+    5: "studio services",
+    6: "runners daily prune",
+    7: "admin ledger forms filters views urls apps checks receivers tasks management.commands.generate_test_podcast "
+    "management.commands.generate_daily_podcasts management.commands.dailycast_worker "
+    "management.commands.prune_podcasts api openapi pages templatetags.dailycast feeds",
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
 ENVIRONMENT = re.compile(r"os\.(environ|getenv)")

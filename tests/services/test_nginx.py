@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from django.test import Client
 from django.utils import timezone
 
 from dailycast.models import DailyPodcast, Status
+from tests.services.ports import free_port, wait_for
 
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin") or "nginx"
 SHIPPED = Path(__file__).parents[2] / "docs" / "nginx.conf"
@@ -73,20 +74,6 @@ def nginx(site: Path, django: int) -> Iterator[int]:
     yield port
     process.terminate()
     process.wait(10)
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    for _ in range(100):
-        with suppress(OSError), closing(socket.create_connection(("127.0.0.1", port), 1)):
-            return
-        time.sleep(0.05)
-    raise TimeoutError(port)
 
 
 def session(user: User | None) -> str:
@@ -187,3 +174,78 @@ def test_the_rest_is_served_by_nginx_itself(nginx: int, target: str, body: bytes
     assert (response.status, given) == (200, body)
     assert response.headers["Server"].startswith("nginx")
     assert response.headers["Accept-Ranges"] == "bytes"
+
+
+# X-Accel-Redirect
+
+
+@pytest.fixture
+def accelerated(settings: Any, nginx: int) -> int:
+    settings.DAILYCAST_ACCEL_PREFIX = "/protected/"
+    return nginx
+
+
+@pytest.mark.parametrize("person", ["learner", "staff"])
+def test_nginx_sends_the_bytes_to_whoever_may_hear_them(
+    accelerated: int, people: dict[str, User | None], person: str
+) -> None:
+    cookie = session(people[person])
+    response, body = get(accelerated, f"/media/{NAME}?download", cookie)
+    assert (response.status, body, response.headers["Content-Type"]) == (200, MP3, "audio/mpeg")
+    assert response.headers["Content-Length"] == str(len(MP3))
+    assert response.headers["Content-Disposition"].startswith("attachment; filename=")
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Cache-Control"] == "private, no-cache"
+    assert "X-Accel-Redirect" not in response.headers
+    etag = response.headers["ETag"]
+    response, body = get(accelerated, f"/media/{NAME}", cookie, Range="bytes=256-259")
+    assert (response.status, body) == (206, b"\x00\x01\x02\x03")
+    assert response.headers["Content-Range"] == "bytes 256-259/2048"
+    assert get(accelerated, f"/media/{NAME}", cookie, **{"If-None-Match": etag})[0].status == 304
+    assert get(accelerated, f"/media/{NAME}", cookie, Range="bytes=9999-")[0].status == 416
+
+
+def test_with_x_accel_nobody_else_gets_the_audio_in_any_spelling(
+    accelerated: int, people: dict[str, User | None]
+) -> None:
+    strangers = {name: session(user) for name, user in people.items() if name not in ("learner", "staff")}
+    inner = ["/protected/" + NAME, "/protected//" + NAME, "/protected/podcasts/clips/a.mp3", "/PROTECTED/" + NAME]
+    targets = SPELLINGS + inner
+    found = {
+        (name, target): get(accelerated, target, cookie)[0].status
+        for name, cookie in strangers.items()
+        for target in targets
+    }
+    assert {case: status for case, status in found.items() if status != 404} == {}
+
+
+def test_the_internal_location_is_a_404_even_for_the_owner(accelerated: int, people: dict[str, User | None]) -> None:
+    assert get(accelerated, "/protected/" + NAME, session(people["learner"]))[0].status == 404
+
+
+def test_a_link_out_of_the_folder_is_not_followed(accelerated: int, site: Path, people: dict[str, User | None]) -> None:
+    (site / "secret").write_bytes(b"not yours")
+    (site / "media" / NAME).unlink()
+    (site / "media" / NAME).symlink_to(site / "secret")
+    assert get(accelerated, f"/media/{NAME}", session(people["learner"]))[0].status == 404
+
+
+def test_readers_that_stall_do_not_stop_the_site(accelerated: int, site: Path, people: dict[str, User | None]) -> None:
+    (site / "media" / NAME).write_bytes(MP3 * 4000)  # more than any socket's buffers
+    cookie = session(people["learner"])
+    stalled = [stall(accelerated, cookie) for _ in range(16)]
+    began = time.monotonic()
+    assert get(accelerated, "/login/")[0].status == 200
+    response, body = get(accelerated, f"/media/{NAME}", cookie, Range="bytes=0-9")
+    assert (response.status, len(body)) == (206, 10)
+    assert time.monotonic() - began < 8  # the test client's own limit is 10
+    for connection in stalled:
+        connection.close()
+
+
+def stall(port: int, cookie: str) -> socket.socket:
+    """A reader who asks for the whole file and takes none of it."""
+    connection = socket.create_connection(("127.0.0.1", port), 5)
+    connection.sendall(f"GET /media/{NAME} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n".encode())
+    assert connection.recv(20).startswith(b"HTTP/1.1 200")
+    return connection
