@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 APP = ROOT / "dailycast"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 KIND_NAMES = {"a text": "text", "true or false": "true or false", "a number above 0": "number"}
+KIND_NAMES |= {"a whole number above 0": "whole number", "an amount of 0 or more": "amount"}
 KIND_NAMES |= {words: words.split()[0] for _, words in PARSERS.values() if words.startswith("names")}
 KIND_NAMES |= {words: "pairs" for _, words in PARSERS.values() if "pairs" in words}
 SILENT_FRAME = bytes([0xFF, 0xF3, 0x84, 0xC4]) + bytes(188)  # MPEG-2 Layer III, 24 kHz, mono, 64 kbit/s: 24 ms
@@ -72,7 +73,7 @@ def written(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
-    return ",".join(value) if isinstance(value, (tuple, dict)) else value
+    return ",".join(value) if isinstance(value, (tuple, dict)) else str(value or "")
 
 
 DEFAULTS = {name: written(getattr(Conf, name)) for name in KINDS}
@@ -144,7 +145,7 @@ def test_every_status_word_and_reason_is_told(choices: Any) -> None:
 def kind_of(hint: Any) -> str:
     if get_origin(hint) is tuple:
         return f"list of {get_args(hint)[0].__name__}"
-    return {str: "text", int: "whole number"}[hint]
+    return {str: "text", int: "whole number", bool: "true or false"}[hint]
 
 
 @pytest.mark.parametrize("name", ["LearnerContext", "Course", "Lesson", "QuizResult", "Mistake", "DueReview"])
