@@ -43,6 +43,7 @@ logger = logging.getLogger("dailycast")
 INFINITY = float("inf")
 PAUSE_BEFORE_RETRY = 0.5  # seconds, where the vendor names none
 MOST_THROTTLES = 10  # of one call
+FIRST_BACKOFF = 0.2  # seconds after the first of them, doubled with each, where the vendor names none
 LONGEST_RETRY_AFTER = 5.0  # seconds; a vendor that asks for more is passed over, or asked in a later attempt
 SILENT = "no answer within {:.1f} s: check the network, or try again later."
 MOST_CRASHES = 2  # of a worker during the same call; then a person decides
@@ -84,10 +85,14 @@ class Try(Generic[T]):
     failures: int = 0
     throttles: int = 0
     limit: float = 0.0  # seconds of this try
-    ends: float = 0.0  # monotonic seconds
+    begins: float = 0.0  # monotonic seconds
     ledger: ProviderCall | None = None
     ticket: str = field(default_factory=new_ticket)  # of its place among the vendor's calls
     answer: list[T] = field(default_factory=list)
+
+    @property
+    def ends(self) -> float:
+        return self.begins + self.limit
 
 
 def buy(orders: Sequence[Order[T]], parallel: int, job: Job) -> list[T]:
@@ -137,10 +142,18 @@ class Counter(Generic[T]):
 
     def serve(self) -> list[T]:
         while self.flying or (self.waiting and self.error is None):
-            self.land(self.start())
+            pause = self.start()
+            if self.error is not None:
+                self.recall()
+            self.land(pause)
         if self.error is not None:
             raise self.error
         return [each.answer[0] for each in self.tries]
+
+    def recall(self) -> None:
+        """What waits for its moment is not called any more."""
+        for flight in self.flying:
+            flight.recalled.set()
 
     def start(self) -> float:
         """Start what may go now; the seconds until more may, infinity when that depends on what is in flight."""
@@ -165,11 +178,13 @@ class Counter(Generic[T]):
             return [], self.waiting[0].not_before - now
         for each in due:
             each.limit = min(each.order.seconds, self.job.deadline - now)
-        places, pause = len(due), INFINITY
+        moments, pause = [now] * len(due), INFINITY
         if due[0].order.provider.remote:
             tickets, most = [each.ticket for each in due], max(each.limit for each in due)
-            places, pause = patiently(lambda: limits.take(due[0].order.key, tickets, most))
-        return due[:places], pause
+            moments, pause = patiently(lambda: limits.take(due[0].order.key, tickets, most))
+        for each, moment in zip(due, moments, strict=False):
+            each.begins = moment
+        return due[: len(moments)], pause
 
     def open(self, ready: list[Try[T]]) -> Iterator[Try[T]]:
         """Each of `ready` when its ledger row stands; what cannot be opened gives all the places left back."""
@@ -195,8 +210,8 @@ class Counter(Generic[T]):
             patiently(lambda: limits.free(some[0].order.key, [each.ticket for each in some]))
 
     def send(self, each: Try[T]) -> None:
-        flight = Flight(partial(each.order.call, each.limit))
-        each.ends = time.monotonic() + each.limit
+        each.begins = max(each.begins, time.monotonic())
+        flight = Flight(partial(each.order.call, each.limit), each.begins)
         self.flying[flight] = each
         threading.Thread(target=flight.run, args=(self.done,), daemon=True, name="dailycast-call").start()
 
@@ -296,7 +311,8 @@ def again(each: Try[Any], error: ProviderError) -> float | None:
     """The seconds until another try, None for no other. Waits differ, or who was throttled together comes back so."""
     if isinstance(error, ThrottledError):
         each.throttles += 1
-        wait = (error.retry_after or 0) * (1 + random())  # noqa: S311  # no secret
+        doubled = min(FIRST_BACKOFF * 2 ** (each.throttles - 1), LONGEST_RETRY_AFTER)
+        wait = (doubled if error.retry_after is None else error.retry_after) * (1 + random())  # noqa: S311  # no secret
         return wait if each.throttles <= MOST_THROTTLES and wait <= 2 * LONGEST_RETRY_AFTER else None
     each.failures += 1
     wait = PAUSE_BEFORE_RETRY if error.retry_after is None else error.retry_after

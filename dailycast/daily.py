@@ -1,5 +1,6 @@
 """The nightly edition: one episode for each active learner and local day. Safe to run twice, also at once."""
 
+import gc
 import logging
 import threading
 import time
@@ -15,7 +16,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from . import jobs, money, services, studio
+from . import jobs, money, registry, services, studio
 from .conf import conf
 from .learner import get_learner_context
 from .models import DailyPodcast, Kind, Outcome, ProviderCall, Reason, Skip, Source, Status
@@ -29,8 +30,9 @@ FAULTS = (
     Reason.INTERNAL,
     Reason.BUDGET,
 )  # why a made episode has no audio, where one should
+MISSES = (Reason.NO_SCRIPT, Reason.AUDIO_FAILED, Reason.NOT_SAVED, Reason.INTERNAL)  # which others may meet, too
 FEW = 3  # failures in a row, after which no more are begun before a voice has spoken
-LOOK = 0.1  # seconds between two looks at the first episode
+LOOK = 0.05  # seconds between two looks at the first episode
 MOST_LEFT = 100  # episodes that others have left, taken up at the end
 LONGEST_WAIT = 120.0  # seconds, at the end, for an episode that was put back
 
@@ -114,6 +116,14 @@ def request_key(user: AbstractBaseUser, day: date) -> str:
     return f"daily:{user.pk}:{day.isoformat()}"
 
 
+def prepare_voices() -> None:
+    """What their first calls would else wait for."""
+    for provider in registry.tts_chain():
+        with Caught():  # what is wrong with it, its calls say
+            provider.prepare()
+    gc.freeze()  # looking for garbage in the SDKs would stop every thread for a tenth of a second, now and then
+
+
 class Edition:
     """One run."""
 
@@ -125,6 +135,7 @@ class Edition:
         self.lock = threading.Lock()
         self.begun: set[int] = set()  # the rows that this run worked on
         self.misses = 0  # in a row
+        self.prepared = False
         self.known = False  # that the vendors take our calls
         self.before: int = jobs.patiently(lambda: ProviderCall.objects.aggregate(last=Max("pk"))["last"]) or 0
         self.learners: list[Any] = jobs.patiently(lambda: list(learners().values_list("pk", flat=True)))
@@ -160,6 +171,9 @@ class Edition:
         """Until the next learner may begin. The first is alone until a voice has spoken: a wrong key shows there."""
         while not (self.known or self.crew.wait(0, LOOK)):
             calls = ProviderCall.objects.filter(podcast__edition_date=self.day, pk__gt=self.before)
+            if not self.prepared and jobs.patiently(calls.exists):  # the first script is being written
+                self.prepared = True
+                prepare_voices()
             self.known = jobs.patiently(calls.filter(kind=Kind.SPEECH, outcome=Outcome.OK).exists)
             self.stop_at(calls)
         self.crew.wait(self.crew.size - 1 if self.known else 0)
@@ -207,7 +221,7 @@ class Edition:
             self.watch(row)
             if row.error_code == Reason.BUDGET:
                 self.tally.stopped = self.tally.stopped or row.error_message
-            self.known = self.known or row.status == Status.COMPLETED
+            self.known = self.known or (row.status == Status.COMPLETED and row.error_code not in MISSES)
             if row.status == Status.COMPLETED and not row.audio_file:
                 self.tally.silent += row.error_code in FAULTS
                 self.tally.script_only += row.error_code not in FAULTS
@@ -222,8 +236,7 @@ class Edition:
 
     def watch(self, row: DailyPodcast) -> None:
         """A vendor that fails for one after the other will fail for all: no more are begun then."""
-        missed = row.status != Status.COMPLETED and row.error_code in (Reason.NO_SCRIPT, Reason.AUDIO_FAILED)
-        self.misses = self.misses + 1 if missed else 0
+        self.misses = self.misses + 1 if row.error_code in MISSES else 0
         most = FEW if not self.known else FEW + 2 * self.crew.size
         if self.misses >= most and not self.tally.stopped:
             self.tally.stopped = f"{self.misses} in a row could not be made; the last one: {row.why}"

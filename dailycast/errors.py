@@ -78,7 +78,7 @@ class ProviderError(DailycastError):
 class ThrottledError(ProviderError):
     """Too many calls at once: nothing was done or billed, and the same call will pass a little later."""
 
-    def __init__(self, message: str, retry_after: float) -> None:
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message, permanent=False, retry_after=retry_after, billed=())
 
 

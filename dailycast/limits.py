@@ -20,15 +20,17 @@ logger = logging.getLogger("dailycast")
 # Calls a second / at once. Source: Amazon Polly's quotas, docs.aws.amazon.com/polly/latest/dg/limits.html.
 LIMITS = {"polly/neural": "8/18", "polly/generative": "8", "polly/long-form": "8", "polly/standard": "80"}
 NONE = "0"
-SECOND = 1.006  # of ours: what we start a second apart may reach the vendor a little closer
+SECOND = 1.004  # of ours: what we start a second apart may reach the vendor a little closer
 BURST_SECONDS, BURST_SHARE = 0.125, 4  # of a second's calls no more than a quarter in an eighth of it
-SHORTEST = 0.001  # seconds
+CLOSEST = 0.02  # seconds between two calls, where there is time: those that begin together delay each other
+AHEAD = 0.3  # seconds: a place is taken so long before its moment, that nothing but the call is left to do then
 AGAIN = 0.02  # seconds until the next look for a place among the calls at once
 TRIES = 20  # at one compare-and-set
 SKEW = 5.0  # seconds: what lies further ahead was written before the clock was set back
 HOLD = 600.0  # seconds that a call which was given up may keep its place
 MARGIN = 10.0  # seconds that a call may hold its place beyond its time
 
+Moments = tuple[list[float], float]  # one for each place that changed, and the seconds until one asks again
 State = dict[str, Any]  # starts: list of seconds since the epoch, flying: ticket -> such a second, its end
 
 
@@ -59,22 +61,24 @@ def read_limit(listed: str) -> Limit | None:
     return Limit(*numbers)
 
 
-def take(key: str, tickets: list[str], seconds: float) -> tuple[int, float]:
-    """Take a place for each of `tickets`, calls of at most `seconds`.
+def take(key: str, tickets: list[str], seconds: float) -> Moments:
+    """Take a place for each of `tickets`, calls of at most `seconds`, as far as there are places.
 
-    Answers how many of them may go now, and after how many seconds one asks again for the rest.
+    Answers the moments (monotonic seconds, AHEAD from now at most) at which the first of them may go, and after how
+    many seconds one asks again for the rest.
     """
     known = limit(key)
     if known is None:
-        return len(tickets), 0.0
+        return [time.monotonic()] * len(tickets), 0.0
     shared = _shared[key]
     with shared.lock:  # one thread of a process asks the database; the others know its answer
         wait = shared.not_before - time.monotonic()
         if wait > 0:
-            return 0, wait
-        places, wait = _change(key, lambda state, now: _enter(state, now, known, tickets, seconds))
+            return [], wait
+        moments, wait = _change(key, lambda state, now: _enter(state, now, known, tickets, seconds))
         shared.not_before = time.monotonic() + wait
-        return places, wait
+        offset = time.monotonic() - time.time()
+        return [moment + offset for moment in moments], wait
 
 
 def free(key: str, tickets: list[str]) -> None:
@@ -91,46 +95,52 @@ def hold(key: str, ticket: str) -> None:
         _change(key, lambda state, now: _stay(state, ticket, now + HOLD))
 
 
-def _enter(state: State, now: float, known: Limit, tickets: list[str], seconds: float) -> tuple[int, float]:
+def _enter(state: State, now: float, known: Limit, tickets: list[str], seconds: float) -> Moments:
     starts = [start for start in state.get("starts", []) if now - SECOND < start < now + SKEW]
     longest = now + max(conf.DAILYCAST_LLM_TIMEOUT, conf.DAILYCAST_SPEECH_TIMEOUT, HOLD) + MARGIN + SKEW
     flying = {each: end for each, end in state.get("flying", {}).items() if now < end < longest}
-    lately = sum(start > now - BURST_SECONDS for start in starts)
-    rates = min(known.rate - len(starts), max(known.rate // BURST_SHARE, 1) - lately)
-    places = max(min(len(tickets), rates, known.at_once - len(flying) if known.at_once else rates), 0)
-    starts += [now] * places
+    room = known.at_once - len(flying) if known.at_once else len(tickets)
+    moments: list[float] = []
+    while len(moments) < min(len(tickets), room) and (moment := _next(starts, now, known.rate)) <= now + AHEAD:
+        moments.append(moment)
+        starts.append(moment)
     if known.at_once:
-        flying |= dict.fromkeys(tickets[:places], now + seconds + MARGIN)
+        flying |= {ticket: moment + seconds + MARGIN for ticket, moment in zip(tickets, moments, strict=False)}
     state.update(starts=starts, flying=flying)
-    if places == len(tickets):
-        return places, 0.0
-    if len(starts) >= known.rate:
-        return places, max(starts[-known.rate] + SECOND - now, SHORTEST)
-    return places, BURST_SECONDS / 2 if known.at_once is None or len(flying) < known.at_once else AGAIN
+    if len(moments) == len(tickets):
+        return moments, 0.0
+    return moments, AGAIN if len(moments) == room else max(_next(starts, now, known.rate) - now - AHEAD, AHEAD / 2)
 
 
-def _stay(state: State, ticket: str, until: float) -> tuple[int, float]:
-    known = ticket in state.get("flying", {})
-    if known:
-        state["flying"][ticket] = until
-    return int(known), 0.0
+def _next(starts: list[float], now: float, rate: int) -> float:
+    """The moment of the next call after `starts`, which are in order."""
+    gap = min(SECOND / rate * min(len(starts) / rate, 1), CLOSEST)
+    earlier = (1, gap), (max(rate // BURST_SHARE, 1), BURST_SECONDS), (rate, SECOND)
+    return max([now, *(starts[-count] + span for count, span in earlier if count <= len(starts))])
 
 
-def _leave(state: State, tickets: list[str]) -> tuple[int, float]:
+def _stay(state: State, ticket: str, until: float) -> Moments:
+    if ticket not in state.get("flying", {}):
+        return [], 0.0
+    state["flying"][ticket] = until
+    return [until], 0.0
+
+
+def _leave(state: State, tickets: list[str]) -> Moments:
     flying = state.get("flying", {})
-    return sum(flying.pop(ticket, None) is not None for ticket in tickets), 0.0
+    return [flying.pop(ticket) for ticket in tickets if ticket in flying], 0.0
 
 
-def _change(key: str, change: Callable[[State, float], tuple[int, float]]) -> tuple[int, float]:
+def _change(key: str, change: Callable[[State, float], Moments]) -> Moments:
     """Apply `change` to the row under `key`; one that changes no place is not written."""
     for _ in range(TRIES):
         pk, version, state = RateLimit.objects.values_list("pk", "version", "state").filter(key=key).first() or _new(
             key
         )
-        places, wait = change(state, time.time())
-        if not places or RateLimit.objects.filter(pk=pk, version=version).update(version=version + 1, state=state):
-            return places, wait
-    return 0, AGAIN
+        moments, wait = change(state, time.time())
+        if not moments or RateLimit.objects.filter(pk=pk, version=version).update(version=version + 1, state=state):
+            return moments, wait
+    return [], AGAIN
 
 
 def _new(key: str) -> tuple[int, int, State]:

@@ -223,7 +223,7 @@ class DailyPodcast(models.Model):
         if self.next_attempt_at is None or self.next_attempt_at <= timezone.now():
             return ""
         when = date_format(local(self.next_attempt_at), "DATETIME_FORMAT")
-        return str(_("The next attempt is at {}.")).format(when)
+        return str(_("Next attempt: {}")).format(when)
 
     @property
     def why(self) -> str:

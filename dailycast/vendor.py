@@ -1,6 +1,7 @@
 """What every vendor shares: the SDK or a clear error, a call in a thread of its own, words for what went wrong."""
 
 import queue
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -54,16 +55,19 @@ class Caught:
 
 
 class Flight(Caught, Generic[T]):
-    """A call made in another thread."""
+    """A call made in another thread, at the `moment` (monotonic seconds) that is its own and not before."""
 
     answer: T
     ended = False
 
-    def __init__(self, call: Callable[[], T]) -> None:
-        self.call = call
+    def __init__(self, call: Callable[[], T], moment: float = 0.0) -> None:
+        self.call, self.moment = call, moment
+        self.recalled = threading.Event()
 
     def run(self, done: "queue.SimpleQueue[Flight[T]]") -> None:
         with self:
+            if self.recalled.wait(self.moment - time.monotonic()):
+                raise ProviderError("It was not called: another call failed before.", permanent=True, billed=())
             self.answer = self.call()
         self.ended = True
         done.put(self)

@@ -155,6 +155,30 @@ def test_what_is_in_flight_at_a_failure_is_waited_for_and_kept(alex: User) -> No
     assert sorted(ledger()) == [("a", "refused", 0, Decimal(0)), ("b", "ok", 10, Decimal("0.1"))]
 
 
+def test_what_waits_for_its_moment_at_a_failure_is_not_called_and_costs_nothing(
+    alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DAILYCAST_RATE_LIMITS, settings.DAILYCAST_DAILY_BUDGET_USD = {"shop/counter": "4/9"}, 50
+    monkeypatch.setattr(limits, "BURST_SECONDS", 20)  # between two calls
+    monkeypatch.setattr(limits, "AHEAD", 90)
+    begun: list[str] = []
+
+    def fail(timeout: float) -> str:
+        begun.append("fail")
+        raise ProviderError("no", permanent=True, billed=())
+
+    orders = [order(fail, "a", True)] + [order(lambda timeout: begun.append("late"), unit, True) for unit in "bcd"]
+    with pytest.raises(ProviderError, match="^no$"):
+        calls.buy(orders, 4, job_of(alex))
+    assert begun == ["fail"]
+    assert {(outcome, cost) for _, outcome, _, cost in ledger()} == {("refused", Decimal(0))}
+    assert set(ProviderCall.objects.exclude(unit="a").values_list("message", flat=True)) == {
+        "It was not called: another call failed before."
+    }
+    assert Budget.objects.get().reserved == 0
+    assert RateLimit.objects.get().state["flying"] == {}
+
+
 # The clock
 
 
@@ -288,6 +312,15 @@ def test_but_not_for_ever() -> None:
     with pytest.raises(ThrottledError):
         buy(flaky)
     assert flaky.calls == 11
+
+
+def test_a_vendor_that_names_no_wait_is_left_alone_for_longer_each_time() -> None:
+    each = calls.Try(order(Flaky()))
+    waits = [calls.again(each, ThrottledError("busy")) for _ in range(calls.MOST_THROTTLES)]
+    for wait, least in zip(waits, [0.2, 0.4, 0.8, 1.6, 3.2, 5, 5, 5, 5, 5], strict=True):
+        assert wait is not None
+        assert least <= wait < 2 * least
+    assert calls.again(each, ThrottledError("busy")) is None
 
 
 def test_who_was_throttled_together_does_not_come_back_together() -> None:

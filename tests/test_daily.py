@@ -3,6 +3,7 @@
 import io
 import re
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -217,6 +218,36 @@ def test_the_first_learners_fault_does_not_make_the_next_one_wait_for_another(sc
     records["alex"] = {"mistkes": []}
     status, _, _ = run()
     assert (status, made()) == (1, ["bo", "kim"])
+
+
+@pytest.mark.parametrize(("voice", "told"), [(Fault.VOICE, "Polly rejected the voice"), (None, "ZeroDivisionError")])
+def test_what_fails_for_one_after_the_other_is_not_paid_for_a_thousand_times(
+    school: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch, voice: Fault | None, told: str
+) -> None:
+    settings.AWS_ACCESS_KEY_ID = "AKIASTANDIN"
+    enrol(*"abcdef")
+    if voice:
+        school.fail("polly", voice, times=None)
+    else:
+        monkeypatch.setattr("dailycast.storage.free_bytes", lambda: 1 // 0)  # a bug of ours
+    status, _, err = run("--concurrency", "4")
+    assert status == 2
+    assert err.startswith("Stopped, 3 learners not looked at: 3 in a row could not be made; the last one: ")
+    assert told in err
+    assert len([call for call in school.calls if call.vendor == "openai"]) == 3
+
+
+def test_the_voice_is_prepared_while_the_first_script_is_written(
+    school: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AWS_ACCESS_KEY_ID = "AKIASTANDIN"
+    prepared: list[float] = []
+    monkeypatch.setattr("dailycast.tts.polly.Provider.prepare", lambda self: prepared.append(time.monotonic()))
+    school.latency = {"openai": 0.5}
+    enrol("alex", "kim")
+    run()
+    script, speech = school.calls[0], next(call for call in school.calls if call.vendor == "polly")
+    assert script.started < prepared[0] < script.ended < speech.started
 
 
 def test_an_episode_without_the_audio_it_should_have_is_told(school: Cloud, settings: Any) -> None:

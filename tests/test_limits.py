@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -46,9 +47,9 @@ def clock(monkeypatch: pytest.MonkeyPatch, db: None) -> Clock:
 
 def take(ticket: str = "x", seconds: float = 30) -> float:
     """The seconds until another try, 0.0 where the place was given."""
-    places, wait = limits.take(KEY, [ticket], seconds)
-    assert places or wait > 0
-    return 0.0 if places else wait
+    moments, wait = limits.take(KEY, [ticket], seconds)
+    assert moments or wait > 0
+    return 0.0 if moments else wait
 
 
 def free(ticket: str) -> None:
@@ -56,12 +57,13 @@ def free(ticket: str) -> None:
 
 
 def begin(clock: Clock, number: int) -> list[float]:
-    """The moments at which so many calls may go, each as early as it is let."""
+    """The moments (monotonic) at which so many calls may go, each as early as it is let."""
     starts: list[float] = []
     while len(starts) < number:
-        wait = take()
+        moments, wait = limits.take(KEY, ["x"], 30)
+        assert all(clock.monotonic <= moment < clock.monotonic + limits.AHEAD + 1e-6 for moment in moments)
+        starts += moments
         clock.sleep(wait)
-        starts += [] if wait else [clock.now]
     return starts
 
 
@@ -102,7 +104,9 @@ def test_the_owners_limits_come_first_and_may_lift_a_built_in_one(settings: Any)
 
 
 def test_what_has_no_limit_asks_no_database() -> None:
-    assert limits.take("shop/free", ["a", "b"], 30) == (2, 0.0)
+    moments, wait = limits.take("shop/free", ["a", "b"], 30)
+    assert (len(moments), wait) == (2, 0.0)
+    assert max(moments) <= time.monotonic()
     limits.free("shop/free", ["a", "b"])
 
 
@@ -118,6 +122,34 @@ def test_never_more_than_the_rate_in_any_second(clock: Clock, settings: Any, rat
     assert starts[-1] - starts[0] < 5.1
 
 
+def test_an_idle_second_is_made_good_quickly_and_a_busy_one_evenly(clock: Clock, settings: Any) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "80"}
+    starts = begin(clock, 400)
+    assert starts[79] - starts[0] < 0.7
+    gaps = [later - earlier for earlier, later in pairwise(starts[240:])]
+    assert max(gaps) < 0.02 > 0.01 > 0.005 < min(gaps)
+
+
+def test_calls_that_are_few_keep_a_little_apart(clock: Clock, settings: Any) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "8"}
+    starts = begin(clock, 24)
+    gaps = sorted(later - earlier for earlier, later in pairwise(starts[8:]))
+    assert gaps[0] == pytest.approx(limits.CLOSEST, abs=1e-4)
+
+
+def test_the_place_is_had_before_its_moment(clock: Clock, settings: Any) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "2/5"}
+    begin(clock, 2)
+    free("x")
+    began, wait = clock.monotonic, 0.0
+    while wait := take("late"):
+        clock.sleep(wait)
+    assert clock.monotonic - began < limits.SECOND - limits.AHEAD / 2
+    state = RateLimit.objects.get().state
+    assert state["starts"][-1] == pytest.approx(state["starts"][0] + limits.SECOND)
+    assert state["flying"]["late"] == pytest.approx(state["starts"][-1] + 30 + limits.MARGIN)
+
+
 def test_the_calls_of_a_second_do_not_all_come_at_its_beginning(clock: Clock, settings: Any) -> None:
     settings.DAILYCAST_RATE_LIMITS = {KEY: "8"}
     starts = begin(clock, 24)
@@ -127,23 +159,26 @@ def test_the_calls_of_a_second_do_not_all_come_at_its_beginning(clock: Clock, se
 def test_many_may_ask_together_and_as_many_go_as_there_are_places(clock: Clock, settings: Any) -> None:
     settings.DAILYCAST_RATE_LIMITS = {KEY: "40/7"}
     tickets = [f"t{number}" for number in range(9)]
-    places, wait = limits.take(KEY, tickets, 30)
-    assert (places, wait > 0) == (7, True)
+    moments, wait = limits.take(KEY, tickets, 30)
+    assert (len(moments), wait > 0) == (7, True)
     assert set(RateLimit.objects.get().state["flying"]) == set(tickets[:7])
     limits.free(KEY, tickets[:3])
     clock.sleep(1)
-    assert limits.take(KEY, tickets[7:], 30) == (2, 0.0)
+    moments, wait = limits.take(KEY, tickets[7:], 30)
+    assert (len(moments), wait) == (2, 0.0)
 
 
 def test_the_rate_holds_for_all_processes_together(clock: Clock, settings: Any) -> None:
     settings.DAILYCAST_RATE_LIMITS = {KEY: "3"}
-    waits = []
+    first, waits = clock.monotonic, []
     for _ in range(4):
         another_process()
         waits.append(take())
         clock.sleep(0.2)
     assert waits[:3] == [0.0] * 3
-    assert waits[3] == pytest.approx(limits.SECOND - 0.6)
+    assert waits[3] > 0
+    another_process()
+    assert begin(clock, 1) == [pytest.approx(first + limits.SECOND)]
 
 
 def test_threads_of_one_process_share_what_one_of_them_was_told(
@@ -153,7 +188,7 @@ def test_threads_of_one_process_share_what_one_of_them_was_told(
     take()
     first = take()
     with django_assert_num_queries(0):
-        assert take() == first
+        assert take() == pytest.approx(first)
     clock.sleep(first)
     assert take() == 0.0
 
@@ -265,8 +300,11 @@ def test_eight_threads_keep_to_both_limits(settings: Any) -> None:
         try:
             for number in range(2):
                 ticket = f"{name}{number}"
-                while wait := take(ticket):
+                moments = list[float]()
+                while not moments:
+                    moments, wait = limits.take(KEY, [ticket], 30)
                     time.sleep(wait)
+                time.sleep(max(moments[0] - time.monotonic(), 0))
                 with lock:
                     starts.append(time.time())
                     flying.add(ticket)

@@ -287,7 +287,7 @@ def test_every_fault_is_told_once(
     timeout = 1 if fault is Fault.HANG else 30
     error = failure(timeout=timeout)
     assert str(error).startswith(message.format(timeout))
-    assert (error.permanent, error.retry_after) == (permanent, 1.0 if fault is Fault.RATE_LIMIT else None)
+    assert (error.permanent, error.retry_after) == (permanent, None)
     assert [call.outcome for call in calls()] == [fault]
 
 
@@ -383,7 +383,8 @@ def test_a_client_is_made_anew_for_other_settings_and_after_a_fork() -> None:
 @pytest.mark.parametrize(("timeout", "connect", "read"), [(100, 5, 30), (30, 5, 30), (2.2, 3, 3)])
 def test_boto3_neither_retries_nor_waits_for_long(cloud: Cloud, timeout: float, connect: int, read: int) -> None:
     config: Any = polly._client(timeout).meta.config
-    assert (config.connect_timeout, config.read_timeout, config.max_pool_connections) == (connect, read, 32)
+    assert (config.connect_timeout, config.read_timeout) == (connect, read)
+    assert config.max_pool_connections > 40  # half a second each at Polly's highest limit, 80 a second
     assert config.retries == {"mode": "standard", "total_max_attempts": 1}
 
 

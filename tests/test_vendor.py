@@ -80,3 +80,29 @@ def test_a_flight_keeps_its_answer_or_its_error_for_the_thread_that_waits() -> N
     assert {done.get(timeout=5), done.get(timeout=5)} == set(flights)
     assert (flights[0].answer, flights[0].error) == (7, None)
     assert isinstance(flights[1].error, ZeroDivisionError)
+
+
+def seconds_of(flight: vendor.Flight[Any], recalled: bool) -> float:
+    """Run it, and recall it before its moment or not."""
+    done: queue.SimpleQueue[vendor.Flight[Any]] = queue.SimpleQueue()
+    start = time.monotonic()
+    threading.Thread(target=flight.run, args=(done,)).start()
+    if recalled:
+        flight.recalled.set()
+    assert done.get(timeout=5) is flight
+    return time.monotonic() - start
+
+
+def test_a_flight_begins_at_its_moment() -> None:
+    moment = time.monotonic() + 0.1
+    flight = vendor.Flight(time.monotonic, moment)
+    seconds_of(flight, recalled=False)
+    assert flight.answer >= moment
+
+
+def test_a_flight_that_is_recalled_before_its_moment_never_begins() -> None:
+    begun: list[float] = []
+    flight = vendor.Flight(lambda: begun.append(1.0), time.monotonic() + 60)
+    assert seconds_of(flight, recalled=True) < 5
+    assert isinstance(flight.error, ProviderError)
+    assert (begun, flight.error.billed, flight.error.permanent) == ([], (), True)

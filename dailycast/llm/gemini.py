@@ -44,6 +44,9 @@ class Provider(LLMProvider):
         asked, given = super().most_tokens(prompt)
         return asked, given + THINKING_TOKENS
 
+    def prepare(self) -> None:
+        _chosen()
+
     def complete(self, prompt: Prompt, timeout: float) -> Completion:
         answer = _send(prompt, self.model(), timeout)
         asked, given = _tokens(answer.get("usage_metadata"))
@@ -123,9 +126,13 @@ def _sdk(load: Callable[[str, str], Genai | Generativeai], key: str, endpoint: s
     return load(key, endpoint)
 
 
-def _send(prompt: Prompt, model: str, timeout: float) -> Answer:
+def _chosen() -> Genai | Generativeai:
     load = Genai if _has("google.genai") else Generativeai
-    sdk = _sdk(load, conf.GEMINI_API_KEY or "no-key", _endpoint(conf.GEMINI_BASE_URL), os.getpid())
+    return _sdk(load, conf.GEMINI_API_KEY or "no-key", _endpoint(conf.GEMINI_BASE_URL), os.getpid())
+
+
+def _send(prompt: Prompt, model: str, timeout: float) -> Answer:
+    sdk = _chosen()
     try:
         return sdk.ask(prompt, model, token_limit(prompt.minutes) + THINKING_TOKENS, timeout)
     except sdk.refused as error:

@@ -35,6 +35,9 @@ class Provider(LLMProvider):
     def model(self) -> str:
         return conf.DAILYCAST_OPENAI_MODEL
 
+    def prepare(self) -> None:
+        _ = _client(conf.OPENAI_API_KEY, conf.OPENAI_BASE_URL, os.getpid()).chat.completions  # which the SDK loads late
+
     def complete(self, prompt: Prompt, timeout: float) -> Completion:
         answer = _send(_request(prompt, self.model()), timeout)
         usage = getattr(answer, "usage", None)

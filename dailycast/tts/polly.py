@@ -88,7 +88,7 @@ REFUSALS = {
 }
 TOO_LONG = ("TextLengthExceededException",)
 HOUR = 3600  # seconds
-A_SECOND = 1.0  # Polly's limits are so many calls a second
+MOST_CONNECTIONS = 128  # kept open: all episodes of the process share them, and a new one costs a TLS handshake
 THROTTLED = ("ThrottlingException", "TooManyRequestsException")  # which come as HTTP 400
 
 
@@ -221,7 +221,7 @@ def _new_client(keys: tuple[str, str, str], region: str, endpoint: str | None, t
         retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=min(timeout, CONNECT_TIMEOUT),
         read_timeout=timeout,
-        max_pool_connections=4 * PARALLEL,  # episodes share it
+        max_pool_connections=MOST_CONNECTIONS,
     )
     return session.client("polly", endpoint_url=endpoint, config=config)
 
@@ -237,7 +237,7 @@ def _refusal(error: Any, voice: Voice) -> ProviderError:
     wait = retry_after(answer.get("HTTPHeaders", {}).get("retry-after"))
     if code in THROTTLED or status in TRANSIENT:
         message = f"Polly takes no more calls for now ({code}): try again later."
-        return ThrottledError(message, A_SECOND if wait is None else wait)
+        return ThrottledError(message, wait)
     if status >= 500:
         return ProviderError(f"Polly failed ({code}): try again later.", False, wait, billed=())
     if code in REFUSALS:
