@@ -150,7 +150,7 @@ def school(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
     settings.DAILYCAST_MAX_ATTEMPTS = ATTEMPTS
     monkeypatch.setattr(calls, "PAUSE_BEFORE_RETRY", 0.0)
-    monkeypatch.setattr(calls, "FIRST_BACKOFF", 0.01)
+    monkeypatch.setattr(calls, "FIRST_BACKOFF", 0.0002)
     monkeypatch.setattr(polly, "_refused", {})
     monkeypatch.setattr(services, "FIRST_PAUSE", 0.05)
     monkeypatch.setattr(daily, "LONGEST_WAIT", 5.0)

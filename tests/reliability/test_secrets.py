@@ -76,7 +76,7 @@ def school(cloud: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr(calls, "PAUSE_BEFORE_RETRY", 0.0)
     monkeypatch.setattr(services, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(daily, "LONGEST_WAIT", 0.0)
-    monkeypatch.setattr(calls, "FIRST_BACKOFF", 0.001)
+    monkeypatch.setattr(calls, "FIRST_BACKOFF", 0.0002)
     monkeypatch.setattr(polly, "_refused", {})
     cloud.script = script
     enrol()
