@@ -32,8 +32,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "examples.academy",  # the host first: its templates may take the place of dailycast's
     "dailycast",
-    "examples.academy",
 ]
 
 MIDDLEWARE = [

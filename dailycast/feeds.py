@@ -113,7 +113,7 @@ def rss(request: HttpRequest, token: str) -> HttpResponseBase:
     show = Show(request, _feed(token))
     with override(show.language):
         body = show.get_feed(None, request).writeString("utf-8").encode()
-    return _served(request, body, Podcast.content_type, show.changed)
+    return served(request, body, Podcast.content_type, show.changed)
 
 
 @private
@@ -124,20 +124,20 @@ def audio(request: HttpRequest, token: str, guid: UUID) -> HttpResponseBase:
 @private
 def transcript(request: HttpRequest, token: str, guid: UUID) -> HttpResponseBase:
     podcast = _episode(token, guid)
-    return _served(request, podcast.webvtt.encode(), "text/vtt; charset=utf-8", podcast.made_at)
+    return served(request, podcast.webvtt.encode(), "text/vtt; charset=utf-8", podcast.made_at)
 
 
 @private
 def chapters(request: HttpRequest, token: str, guid: UUID) -> HttpResponseBase:
     podcast = _episode(token, guid)
-    return _served(request, JsonResponse(podcast.chapters_json).content, "application/json+chapters", podcast.made_at)
+    return served(request, JsonResponse(podcast.chapters_json).content, "application/json+chapters", podcast.made_at)
 
 
 @private
 def picture(request: HttpRequest, token: str) -> HttpResponseBase:
     _feed(token)
     try:
-        return _served(request, *cover())
+        return served(request, *cover())
     except DailycastError:
         raise Http404 from None
 
@@ -179,7 +179,7 @@ def _episode(token: str, guid: UUID) -> DailyPodcast:
     return podcast
 
 
-def _served(request: HttpRequest, body: bytes, kind: str, changed: datetime | None = None) -> HttpResponseBase:
+def served(request: HttpRequest, body: bytes, kind: str, changed: datetime | None = None) -> HttpResponseBase:
     """`body` in whole, to HEAD its headers alone, and 304 to whoever has it."""
     etag, modified = f'"{sha256(body).hexdigest()}"', int(changed.timestamp()) if changed else None
     headers = {"Content-Type": kind, "Content-Length": str(len(body)), "ETag": etag}

@@ -13,14 +13,22 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from . import feeds, jobs, listening, runners
+from . import cover, feeds, jobs, listening, runners
 from .conf import conf
 from .errors import CooldownError, DailycastError
 from .models import DailyPodcast, PodcastQuerySet, Source, Status
@@ -28,7 +36,7 @@ from .models import DailyPodcast, PodcastQuerySet, Source, Status
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 PAGE = 30  # episodes of the archive
 WORDS = 10  # of a search
 NEWEST = ("-created_at", "-id")
@@ -108,6 +116,14 @@ def chapters(request: SignedInRequest, pk: int) -> HttpResponse:
     return JsonResponse(_timed(request, pk).chapters_json, content_type="application/json+chapters")
 
 
+def picture(request: SignedInRequest) -> HttpResponseBase:
+    """The owner's own cover of the show, or the built-in one."""
+    try:
+        return feeds.served(request, *cover.cover())
+    except DailycastError:
+        raise Http404 from None
+
+
 def _mine(request: SignedInRequest) -> PodcastQuerySet:
     return DailyPodcast.objects.filter(user_id=request.user.pk)
 
@@ -158,6 +174,7 @@ PAGES: tuple[tuple[str, View, Any], ...] = (  # address, view, methods
     ("", today, require_safe),
     ("archive/", archive, require_safe),
     ("ask/", ask, require_POST),
+    ("cover/", picture, require_safe),
     ("episodes/<int:pk>/", episode, require_safe),
     ("episodes/<int:pk>/status/", status, require_safe),
     ("episodes/<int:pk>/position/", position, require_http_methods(["PUT", "POST"])),

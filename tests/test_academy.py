@@ -504,6 +504,12 @@ def test_a_new_learner_finds_an_empty_page_that_says_so(page: Client) -> None:
     assert "Admin" not in html
 
 
+def test_the_podcasts_pages_lead_back_to_the_academy(page: Client) -> None:
+    html = page.get("/dailycast/").content.decode()
+    assert '<a href="/">Academy</a>' in html
+    assert 'aria-current="page">Newest episode</a>' in html
+
+
 def test_staff_find_the_way_to_the_admin(client: Client, admin_user: User) -> None:
     client.force_login(admin_user)
     assert '<a href="/admin/">Admin</a>' in client.get("/").content.decode()

@@ -77,7 +77,7 @@ WHO = [
     "inactive owner",
 ]
 OF_ONE = ["episode", "status", "transcript_vtt", "transcript_txt", "chapters"]
-OF_ALL = ["today", "archive"]
+OF_ALL = ["today", "archive", "picture"]
 
 
 def client_of(who: str, alex: User) -> Client:
@@ -127,7 +127,7 @@ def test_who_may_do_what(who: str, method: str, podcast: DailyPodcast, alex: Use
         if "owner" not in who:
             assert b"Two rivers" not in response.content
             assert b"Seine" not in response.content
-    assert len(found) == 9
+    assert len(found) == 10
     assert found == wanted
 
 
@@ -152,7 +152,7 @@ def test_a_view_that_forgets_its_owner_is_seen_by_the_table(
 @pytest.mark.parametrize("who", ["superuser", "staff with view permission", "other learner"])
 def test_nobody_sees_anothers_episodes_in_their_own_list(who: str, podcast: DailyPodcast, alex: User) -> None:
     client = client_of(who, alex)
-    for name in OF_ALL:
+    for name in ("today", "archive"):
         assert "Two rivers" not in html_of(client, name)
     assert "Two rivers" not in html_of(client, "archive", q="Seine")
 
@@ -437,9 +437,29 @@ def test_every_static_file_of_a_page_is_there(page: Client, podcast: DailyPodcas
     assert all(finders.find(name) for name in named)
 
 
-def test_a_cover_of_the_owners_is_not_passed_off_as_ours(page: Client, podcast: DailyPodcast, settings: Any) -> None:
-    settings.DAILYCAST_COVER = "/srv/cover.png"
-    assert "data-cover" not in html_of(page, "episode", podcast.pk)
+def test_a_cover_of_the_owners_takes_the_place_of_ours(
+    page: Client, podcast: DailyPodcast, settings: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "cover.png").write_bytes(b"\x89PNG of the owner's")
+    settings.DAILYCAST_COVER = str(tmp_path / "cover.png")
+    html, address = html_of(page, "episode", podcast.pk), reverse("dailycast:picture")
+    assert (f'data-cover="{address}"' in html, f'src="{address}"' in html) == (True, True)
+    assert "/static/dailycast/cover.jpg" not in html.partition("<section")[2]
+    response = page.get(address)
+    assert (response.content, response["Content-Type"]) == (b"\x89PNG of the owner's", "image/png")
+    assert page.get(address, headers={"If-None-Match": response["ETag"]}).status_code == 304
+    (tmp_path / "cover.png").unlink()
+    settings.DAILYCAST_COVER = str(tmp_path / "none.png")
+    assert page.get(address).status_code == 404
+
+
+def test_where_the_pages_are_not_mounted_the_owners_cover_is_left_out(
+    podcast: DailyPodcast, settings: Any, tmp_path: Path
+) -> None:
+    settings.DAILYCAST_COVER, settings.ROOT_URLCONF = str(tmp_path / "cover.png"), "tests.test_pages"
+    html = Template("{% load dailycast %}{% podcast_player podcast %}").render(Context({"podcast": podcast}))
+    assert "data-cover" not in html
+    assert "<img" not in html
 
 
 # Where the learner stopped

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django import template
+from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import get_language_info
 
 from .. import listening
@@ -29,9 +31,19 @@ def podcast_player(context: template.Context, podcast: DailyPodcast | None, leve
         "level_below": level + 1,
         "level_of_chapters": level + 2,
         "show": conf.DAILYCAST_TITLE,
-        "own_cover": bool(conf.DAILYCAST_COVER),
+        "cover": cover_url(),
         "sections": sections(podcast) if podcast and podcast.has_audio else [],
     }
+
+
+def cover_url() -> str:
+    """The address of the show's cover; empty for the owner's own where the host has not mounted the learner's pages."""
+    if not conf.DAILYCAST_COVER:
+        return static("dailycast/cover.jpg")
+    try:
+        return reverse("dailycast:picture")
+    except NoReverseMatch:
+        return ""
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,7 @@
     tellSystem() {
       if (!("mediaSession" in navigator)) return;
       const { title, show, cover } = this.root.dataset;
-      const artwork = cover ? [{ src: cover, sizes: "1400x1400", type: "image/jpeg" }] : [];
+      const artwork = cover ? [{ src: cover }] : [];
       navigator.mediaSession.metadata = new MediaMetadata({ title, artist: show, album: show, artwork });
       const actions = {
         seekbackward: ({ seekOffset }) => this.skip(-(seekOffset || 10)),
