@@ -141,11 +141,14 @@ class Counter(Generic[T]):
         self.crashes = crashes(job)
 
     def serve(self) -> list[T]:
-        while self.flying or (self.waiting and self.error is None):
-            pause = self.start()
-            if self.error is not None:
-                self.recall()
-            self.land(pause)
+        try:
+            while self.flying or (self.waiting and self.error is None):
+                pause = self.start()
+                if self.error is not None:
+                    self.recall()
+                self.land(pause)
+        finally:  # Ctrl-C, too
+            self.recall()
         if self.error is not None:
             raise self.error
         return [each.answer[0] for each in self.tries]

@@ -179,6 +179,24 @@ def test_what_waits_for_its_moment_at_a_failure_is_not_called_and_costs_nothing(
     assert RateLimit.objects.get().state["flying"] == {}
 
 
+def test_what_waits_for_its_moment_at_ctrl_c_is_not_called(
+    alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {"shop/counter": "4"}
+    monkeypatch.setattr(limits, "BURST_SECONDS", 0.25)  # between two calls
+
+    def interrupted(self: object, pause: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(calls.Counter, "land", interrupted)
+    first, second = Flaky(), Flaky()
+    with pytest.raises(KeyboardInterrupt):
+        buy(first, second, parallel=2, job=job_of(alex), remote=True)
+    ended()
+    assert (first.calls, second.calls) == (1, 0)
+    assert ProviderCall.objects.count() == 2
+
+
 # The clock
 
 
