@@ -164,6 +164,7 @@ class Edition:
         """What nobody has in hand, of other days, or asked for by a page; unless there is a reason to stop."""
         if self.tally.stopped or jobs.stopping.is_set():
             return
+        services.announce_forgotten()
         for pk in jobs.patiently(lambda: jobs.forgotten(MOST_LEFT, but=self.day)):
             self.crew.do(partial(services.run, pk, patient=True))
 

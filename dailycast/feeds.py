@@ -47,7 +47,7 @@ Tag = tuple[str, str, dict[str, str]]  # name, text, attributes
 MOST = 365  # episodes in a feed
 NAME = "podcast.xml"
 TOKEN = re.compile(r"[\w-]{43}", re.ASCII)
-IN_PATH = re.compile(r"/feed/[\w-]{43}/", re.ASCII)
+IN_PATH = re.compile(r"(/feed/)[\w-]{12,}|(/audio/)[\w-]+:[\w:-]+", re.ASCII)  # also of a link that was cut off
 NAMESPACES = {
     "xmlns:itunes": "http://www.itunes.com/dtds/podcast-1.0.dtd",
     "xmlns:podcast": "https://podcastindex.org/namespace/1.0",
@@ -78,7 +78,7 @@ class Redacted(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            record.args = tuple(IN_PATH.sub("/feed/***/", arg) if isinstance(arg, str) else arg for arg in record.args)
+            record.args = tuple(IN_PATH.sub(r"\1\2***", arg) if isinstance(arg, str) else arg for arg in record.args)
         return True
 
 
@@ -97,6 +97,7 @@ def private(view: View) -> View:
     @login_not_required  # the token says who asks
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        views.conceal(request, str(kwargs["token"]))
         try:
             response = safe(request, *args, **kwargs)
         except Http404:
@@ -110,10 +111,14 @@ def private(view: View) -> View:
 
 @private
 def rss(request: HttpRequest, token: str) -> HttpResponseBase:
-    show = Show(request, _feed(token))
+    feed = _feed(token)
+    listening.look_again(DailyPodcast.objects.filter(user_id=feed.user_id))
+    show = Show(request, feed)
     with override(show.language):
         body = show.get_feed(None, request).writeString("utf-8").encode()
-    return served(request, body, Podcast.content_type, show.changed)
+    response = served(request, body, Podcast.content_type)  # known by its ETag alone: a deletion changes no date
+    response["Content-Language"] = str(show.language)
+    return response
 
 
 @private

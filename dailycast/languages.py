@@ -56,7 +56,7 @@ def normalise(code: str) -> str:
     Raises LanguageError for a language that is not in LANGUAGES.
     """
     first, *rest = code.strip().replace("_", "-").split("-")
-    if first.lower() not in LANGUAGES or not all(part.isalnum() and len(part) <= 8 for part in rest):
+    if first.lower() not in LANGUAGES or not all(part.isascii() and part.isalnum() and len(part) <= 8 for part in rest):
         known = ", ".join(LANGUAGES)
         raise LanguageError(f"Unknown language {code!r}. Use a BCP-47 code that starts with one of: {known}.")
     return "-".join([first.lower(), *(_subtag(part) for part in rest)])

@@ -6,12 +6,14 @@ from math import isfinite
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
+from django.core.files.storage import default_storage
 from django.db.models import Q
 from django.utils import timezone
 
-from .models import DailyPodcast, Feed, Status
+from .models import DailyPodcast, Feed, PodcastQuerySet, Reason, Status
 
 HEARD = 0.9  # of an episode
+MOST_LOOKS = 30  # at files that were missed, in one request
 HOUR = 3600  # seconds for which a signed address works
 SALT = "dailycast.audio"
 
@@ -20,11 +22,17 @@ def stop_at(podcast: DailyPodcast, seconds: float) -> None:
     """Keep where the learner stopped, in seconds; at HEARD of its length an episode counts as heard, for good."""
     length = podcast.duration_seconds or 0.0
     podcast.position_seconds = min(max(seconds, 0.0), length) if isfinite(seconds) else 0.0
+    row = DailyPodcast.objects.filter(pk=podcast.pk)  # which may be gone meanwhile
+    row.update(position_seconds=podcast.position_seconds)
     if not podcast.heard_at and length and podcast.position_seconds >= HEARD * length:
         podcast.heard_at = timezone.now()
-    DailyPodcast.objects.filter(pk=podcast.pk).update(  # which may be gone meanwhile
-        position_seconds=podcast.position_seconds, heard_at=podcast.heard_at
-    )
+        row.filter(heard_at=None).update(heard_at=podcast.heard_at)  # another device may have been quicker
+
+
+def look_again(rows: PodcastQuerySet) -> None:
+    """A file that was missed may be back, say because its disk is mounted again: then its episode has its audio."""
+    for podcast in rows.filter(audible(), error_code=Reason.MISSING).only("audio_file", "error_code")[:MOST_LOOKS]:
+        podcast.mark_missing(not default_storage.exists(str(podcast.audio_file.name)))
 
 
 def progress(podcast: DailyPodcast) -> str:

@@ -95,6 +95,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
+LONGEST_NAME = 200  # bytes of a title in a file's name, of which most disks take 255
 NO_AUDIO = "none"  # what `tts_provider` says of a script-only episode
 
 
@@ -185,7 +186,8 @@ class DailyPodcast(models.Model):
     def file_title(self) -> str:
         """What a downloaded file is called: its title and day, without what file systems refuse."""
         title = " ".join(re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]', " ", self.title).split()).strip(" .") or "podcast"
-        return f"{title[:100]} {self.made_on:%Y-%m-%d}.mp3"
+        title = title.encode()[:LONGEST_NAME].decode(errors="ignore").strip()
+        return f"{title} {self.made_on:%Y-%m-%d}.mp3"
 
     @property
     def made_at(self) -> datetime:
@@ -201,7 +203,8 @@ class DailyPodcast(models.Model):
         if missing is (self.error_code == Reason.MISSING):
             return
         self.error_code = Reason.MISSING if missing else ""
-        DailyPodcast.objects.filter(pk=self.pk, status=Status.COMPLETED).update(error_code=self.error_code)
+        rows = DailyPodcast.objects.filter(pk=self.pk, status=Status.COMPLETED, audio_file=self.audio_file.name)
+        rows.update(error_code=self.error_code)
 
     @property
     def in_the_making(self) -> bool:

@@ -50,6 +50,7 @@ class SignedInRequest(HttpRequest):
 def today(request: SignedInRequest) -> HttpResponse:
     """The newest episode, the state of the one that is being made, and the button that asks for one."""
     runners.sweep()
+    listening.look_again(_mine(request))
     return _today(request)
 
 
@@ -64,6 +65,7 @@ def archive(request: SignedInRequest) -> HttpResponse:
 
 
 def episode(request: SignedInRequest, pk: int) -> HttpResponse:
+    listening.look_again(_mine(request).filter(pk=pk))
     return _page(request, "episode", podcast=_own(request, pk))
 
 
@@ -174,7 +176,6 @@ PAGES: tuple[tuple[str, View, Any], ...] = (  # address, view, methods
     ("", today, require_safe),
     ("archive/", archive, require_safe),
     ("ask/", ask, require_POST),
-    ("cover/", picture, require_safe),
     ("episodes/<int:pk>/", episode, require_safe),
     ("episodes/<int:pk>/status/", status, require_safe),
     ("episodes/<int:pk>/position/", position, require_http_methods(["PUT", "POST"])),
@@ -182,7 +183,7 @@ PAGES: tuple[tuple[str, View, Any], ...] = (  # address, view, methods
     ("episodes/<int:pk>/transcript.txt", transcript_txt, require_safe),
     ("episodes/<int:pk>/chapters.json", chapters, require_safe),
 )
-private = cache_control(private=True, no_cache=True)  # no proxy keeps them, and a page left and entered again is anew
+private = cache_control(private=True, no_store=True)  # entered again a page is anew, and after signing out gone
 
 
 def _pattern(address: str, view: View, methods: Callable[[View], View]) -> URLPattern:
@@ -190,4 +191,5 @@ def _pattern(address: str, view: View, methods: Callable[[View], View]) -> URLPa
     return path(address, private(login_required(methods(view))), name=view.__name__)
 
 
-patterns = [_pattern(*page) for page in PAGES]
+_cover = cache_control(private=True, no_cache=True)(login_required(require_safe(picture)))
+patterns = [*(_pattern(*page) for page in PAGES), path("cover/", _cover, name="picture")]

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Count, Min, Sum
 from django.utils import timezone
 
-from . import clips, money, storage
+from . import clips, listening, money, storage
 from .conf import conf
 from .models import DailyPodcast, Outcome, ProviderCall, Reason, Status
 
@@ -29,6 +29,7 @@ def prune() -> Pruned:
     done = Pruned(clips=_older(clips.FOLDER, conf.DAILYCAST_KEEP_CLIPS_DAYS))
     for folder in (clips.FOLDER, storage.FOLDER):
         _older(folder, 1, storage.UNFINISHED)
+    listening.look_again(DailyPodcast.objects.all())
     done.audio = sum(map(_silence, _old_audio()))
     done.calls = _sum_up()
     return done

@@ -99,6 +99,7 @@ def stopping_on_signals() -> Iterator[None]:
 def work(concurrency: int, pause: float = POLL) -> None:
     """Make what is pending until `jobs.stopping` is set; then what is begun is finished or goes back."""
     crew = Crew(concurrency)
+    services.announce_forgotten()
     while not jobs.stopping.is_set():
         try:
             jobs.sweep()

@@ -5,6 +5,7 @@ Three public functions, as every host knows them: `create_podcast_for_user`, `ge
 """
 
 import logging
+from datetime import timedelta
 from decimal import Decimal
 from traceback import extract_tb
 
@@ -37,6 +38,7 @@ from .vendor import Caught
 
 logger = logging.getLogger("dailycast")
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 86_400.0  # seconds until the next attempt; doubled with each one
+NEWS = timedelta(days=1)  # for which a finished episode is news
 ROOM = 3  # a disk must hold this many times the speech: the clips, the episode, and something for others
 BYTES_A_CHARACTER = 1_000  # of an MP3 at 64 kbit/s, at eight characters a second
 
@@ -105,9 +107,20 @@ def run(pk: int, patient: bool = False) -> Job | None:
 
 def announce(podcast: DailyPodcast) -> None:
     """Tell the host that an episode is ready: once, and only what is committed."""
-    ready = DailyPodcast.objects.filter(pk=podcast.pk, status=Status.COMPLETED, announced=False)
-    if jobs.patiently(lambda: ready.update(announced=True)):
-        podcast_ready.send_robust(DailyPodcast, podcast=podcast)
+    row = DailyPodcast.objects.filter(pk=podcast.pk)
+    if jobs.patiently(lambda: row.filter(status=Status.COMPLETED, announced=False).update(announced=True)):
+        ready = jobs.patiently(row.first)  # another worker may have finished it
+        if ready is not None:
+            podcast_ready.send_robust(DailyPodcast, podcast=ready)
+
+
+def announce_forgotten() -> None:
+    """Tell of the episodes whose worker ended between the last write and the news."""
+    now = timezone.now()
+    lately = (now - NEWS, now - timedelta(seconds=conf.DAILYCAST_LEASE_SECONDS))
+    rows = DailyPodcast.objects.filter(status=Status.COMPLETED, announced=False, completed_at__range=lately)
+    for podcast in jobs.patiently(lambda: list(rows.only("pk"))):
+        announce(podcast)
 
 
 def _make(job: Job) -> None:

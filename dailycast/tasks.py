@@ -16,3 +16,4 @@ def run(pk: int) -> None:
 @shared_task(name="dailycast.sweep", ignore_result=True)
 def sweep() -> None:
     runners.sweep()
+    services.announce_forgotten()

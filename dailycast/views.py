@@ -61,10 +61,19 @@ def media(request: HttpRequest, path: str) -> HttpResponseBase:
 @require_safe
 def signed(request: HttpRequest, token: str, name: str) -> HttpResponseBase:
     """The audio that `listening.audio_token` was made for, within its hour; else 404."""
+    conceal(request, token)
     podcast = listening.podcast_of(token)
     if podcast is None:
         raise Http404
     return audio(request, podcast)
+
+
+def conceal(request: HttpRequest, token: str) -> None:
+    """From here on what is told of the request, in a log or in the mail about an error, has no token in it."""
+    request.path, request.path_info = (path.replace(token, "***") for path in (request.path, request.path_info))
+    for name in ("PATH_INFO", "REQUEST_URI", "RAW_URI"):  # of WSGI, uWSGI, gunicorn
+        if name in request.META:
+            request.META[name] = request.META[name].replace(token, "***")
 
 
 def audio(request: HttpRequest, podcast: DailyPodcast) -> HttpResponseBase:
@@ -75,27 +84,31 @@ def audio(request: HttpRequest, podcast: DailyPodcast) -> HttpResponseBase:
     a fresh URL of its own. A file that is gone is 404, and the row says so from then on.
     """
     name = str(podcast.audio_file.name)
-    address = default_storage.url(name)
-    if urlsplit(address).netloc not in ("", request.get_host()):
-        return HttpResponseRedirect(address, headers={"Cache-Control": "private, no-store"})
-    try:
-        if not storage.inside(name):
-            raise FileNotFoundError(name)
-        file = default_storage.open(name)
-    except FileNotFoundError:
-        podcast.mark_missing(True)
-        raise Http404 from None
-    podcast.mark_missing(False)
+    there = storage.inside(name) and default_storage.exists(name)
+    podcast.mark_missing(not there)
+    if not there:
+        raise Http404
+    disposition = content_disposition_header(True, podcast.file_title) if "download" in request.GET else None
+    if storage.local_path(name) is None:
+        address = storage.url(name, disposition)
+        if urlsplit(address).netloc not in ("", request.get_host()):
+            return HttpResponseRedirect(address, headers={"Cache-Control": "private, no-store"})
     # An MP3 is packed already, and a part of its gzip is no part of it: GZipMiddleware and its like look here.
     request.META["HTTP_ACCEPT_ENCODING"] = "identity"
     if conf.DAILYCAST_ACCEL_PREFIX and storage.local_path(name):
-        file.close()
         response: HttpResponseBase = _accelerated(name)
     else:
-        response = _answer(request, podcast, file)
-    if "download" in request.GET:
-        response["Content-Disposition"] = content_disposition_header(True, podcast.file_title)
+        response = _answer(request, podcast, _opened(name))
+    if disposition:
+        response["Content-Disposition"] = disposition
     return response
+
+
+def _opened(name: str) -> "File[bytes]":
+    try:
+        return default_storage.open(name)
+    except FileNotFoundError:  # pruned at this very moment
+        raise Http404 from None
 
 
 def _accelerated(name: str) -> HttpResponse:
@@ -132,7 +145,8 @@ def _answer(request: HttpRequest, podcast: DailyPodcast, file: "File[bytes]") ->
 
 def _content(request: HttpRequest, file: "File[bytes]", fresh: bool) -> HttpResponseBase:
     """The whole file, or the part of it asked for; what a client holds of it must be `fresh` to be added to."""
-    part = _part(request.headers.get("Range", ""), file.size) if fresh else None
+    asked = request.headers.get("Range", "") if fresh and request.method == "GET" else ""  # RFC 9110, 14.2: only of GET
+    part = _part(asked, file.size)
     if part is None:
         part, status, headers = range(file.size), 200, {}
     elif part:

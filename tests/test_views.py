@@ -2,13 +2,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission, User
 from django.core.files import File
-from django.core.files.storage import FileSystemStorage, storages
+from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.test import AsyncClient, Client
@@ -244,8 +245,8 @@ def test_what_a_response_says_of_the_file(owner: Browser) -> None:
 
 
 @pytest.mark.parametrize("asked", ["", "bytes=0-1", "bytes=99999-"])
-def test_head_says_the_same_without_a_body(owner: Browser, asked: str) -> None:
-    get, head = (ask(URL, headers={"Range": asked}) for ask in (owner.get, owner.head))
+def test_head_says_the_same_without_a_body_and_ignores_ranges(owner: Browser, asked: str) -> None:
+    get, head = owner.get(URL), owner.head(URL, headers={"Range": asked})
     assert (head.status_code, dict(head.headers), head.body) == (get.status_code, dict(get.headers), b"")
     assert not head.streaming  # the test client would throw a streamed body away, a server would send it
 
@@ -388,8 +389,11 @@ def test_an_asgi_server_streams_it_too(episode: DailyPodcast, opened: "list[File
     assert [file.closed for file in opened] == [True]
 
 
-class Elsewhere(FileSystemStorage):
+class Elsewhere(Storage):
     """A bucket: its addresses are on another host, and each is new."""
+
+    def exists(self, name: str) -> bool:
+        return True
 
     def url(self, name: str | None) -> str:
         return f"https://bucket.example.com/{name}?signed"
@@ -408,6 +412,31 @@ def test_a_storage_on_another_host_gets_a_redirect(owner: Browser, bucket: None)
     response = owner.get(URL)
     assert (response.status_code, response["Location"]) == (302, f"https://bucket.example.com/{NAME}?signed")
     assert response["Cache-Control"] == "private, no-store"
+
+
+def test_a_file_that_is_gone_from_another_host_is_told(
+    owner: Browser, episode: DailyPodcast, bucket: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Elsewhere, "exists", lambda self, name: False)
+    assert owner.get(URL).status_code == 404
+    episode.refresh_from_db()
+    assert episode.error_code == Reason.MISSING
+
+
+def test_a_download_from_another_host_has_its_name(
+    owner: Browser, bucket: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def url(self: object, name: str, parameters: dict[str, str] | None = None) -> str:
+        return f"https://bucket.example.com/{name}?{urlencode(parameters or {})}"
+
+    monkeypatch.setattr(Elsewhere, "url", url)
+    assert "ResponseContentDisposition=attachment%3B" in owner.get(f"{URL}?download=1")["Location"]
+    assert owner.get(URL)["Location"].endswith("?")
+
+
+def test_a_disk_under_another_name_of_this_host_is_served_here(settings: Any, owner: Browser) -> None:
+    settings.MEDIA_URL = "https://www.example.com/media/"
+    assert owner.get(URL).body == AUDIO
 
 
 @pytest.mark.parametrize("who", MAY_NOT)

@@ -24,6 +24,11 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="dailypodcast",
             name="announced",
+            field=models.BooleanField(default=True, verbose_name="announced"),  # what stands already is no news
+        ),
+        migrations.AlterField(
+            model_name="dailypodcast",
+            name="announced",
             field=models.BooleanField(default=False, verbose_name="announced"),
         ),
         migrations.AddField(

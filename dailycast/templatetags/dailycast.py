@@ -32,8 +32,17 @@ def podcast_player(context: template.Context, podcast: DailyPodcast | None, leve
         "level_of_chapters": level + 2,
         "show": conf.DAILYCAST_TITLE,
         "cover": cover_url(),
+        "audio_url": audio_url(podcast) if podcast and podcast.has_audio else "",
         "sections": sections(podcast) if podcast and podcast.has_audio else [],
     }
+
+
+def audio_url(podcast: DailyPodcast) -> str:
+    """The address of its audio that is ours: one that a storage signs would be dead on a page that stays open."""
+    try:
+        return reverse("dailycast_media", kwargs={"path": podcast.audio_file.name})
+    except NoReverseMatch:  # the host has not mounted it
+        return str(podcast.audio_file.url)
 
 
 def cover_url() -> str:

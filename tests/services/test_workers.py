@@ -176,7 +176,7 @@ def test_a_worker_that_is_asked_to_end_gives_back_what_it_has_begun(
     env = migrated(cloud, tmp_path, runner)
     worker = start(COMMANDS[runner], env)
     ask_for(12, env)
-    until(lambda: rows("SELECT count(*) FROM dailycast_dailypodcast WHERE status = 'running'")[0][0], 60)
+    until(lambda: rows("SELECT count(*) FROM dailycast_providercall")[0][0], 60)
     worker.terminate()
     assert worker.wait(60) == 0
     states = dict(rows("SELECT status, count(*) FROM dailycast_dailypodcast GROUP BY status"))

@@ -16,6 +16,7 @@
   const remember = (key, value) => {
     try { window.localStorage.setItem(key, value); } catch { /* then it is not remembered */ }
   };
+  let usesKeys = remembered(KEYS) !== "off";
   const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 
@@ -34,6 +35,7 @@
       this.words = root.dataset; // translated
       this.kept = Number(root.dataset.position);
       this.moved = false; // by the learner: until then there is nothing to keep
+      this.sought = this.resuming = false; // a place was chosen; the next seek is our own
       this.keptAt = this.leaveUntil = 0;
       this.script = root.querySelector(".dailycast-script");
       this.sentences = this.buttons(".dailycast-cues > li");
@@ -60,7 +62,7 @@
     show() {
       this.root.querySelector(".dailycast-controls").hidden = false;
       this.keys.hidden = false;
-      this.keys.querySelector("input").checked = remembered(KEYS) !== "off";
+      this.keys.querySelector("input").checked = usesKeys;
       if (this.sentences.length) this.script.classList.add("dailycast-follows");
     }
 
@@ -69,7 +71,8 @@
       const on = (names, react, target = audio) => names.split(" ").forEach((name) => target.addEventListener(name, react));
       on("timeupdate seeking", () => this.tick());
       on("play", () => this.begin());
-      on("pause ended seeked", () => this.keep());
+      on("pause ended", () => this.keep());
+      on("seeked", () => this.arrive());
       on("ratechange", () => this.showSpeed());
       on("error", () => this.say(this.words.failed));
       on("pagehide", () => this.keep(true), window);
@@ -89,7 +92,8 @@
 
     resume() {
       const at = this.kept;
-      if (at < 1 || at > this.audio.duration - 5) return; // it was hardly begun, or heard to its end
+      if (this.sought || at < 1 || at > this.audio.duration - 5) return; // chosen already; hardly begun; heard to its end
+      this.resuming = true;
       this.audio.currentTime = at;
       this.say(fill(this.words.resumed, { time: clock(at) }));
     }
@@ -98,6 +102,13 @@
       this.moved = true;
       for (const other of players) if (other !== this) other.audio.pause();
       this.tellSystem();
+    }
+
+    // Also by the browser's own bar, which moves a player that does not play.
+    arrive() {
+      if (!this.resuming) this.moved = true;
+      this.resuming = false;
+      this.keep();
     }
 
     playFrom(seconds) {
@@ -115,7 +126,7 @@
     }
 
     seek(seconds) {
-      this.moved = true;
+      this.moved = this.sought = true;
       this.audio.currentTime = Math.min(Math.max(seconds, 0), this.audio.duration || seconds);
     }
 
@@ -154,9 +165,10 @@
       [this.kept, this.keptAt] = [at, Date.now()];
       try {
         const answer = await send(positionUrl, csrf, at, leaving);
-        if (answer.ok && (await answer.json()).heard) this.showHeard();
+        if (!answer.ok) throw new Error(answer.statusText);
+        if ((await answer.json()).heard) this.showHeard();
       } catch {
-        this.kept = -1; // nobody there: the next time tries again
+        this.kept = -1; // it is not kept: the next time tries again
       }
     }
 
@@ -205,6 +217,7 @@
     // Keys
 
     setKeys(on) {
+      usesKeys = on; // for this page also where nothing can be remembered
       remember(KEYS, on ? "on" : "off");
     }
 
@@ -236,7 +249,7 @@
     const { key, target } = event;
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(target)) return;
     if ((key === " " && target.matches(takenBySpace)) || (key.startsWith("Arrow") && target.matches(takenByArrows))) return;
-    if (remembered(KEYS) !== "off" && playerFor(target)?.press(key)) event.preventDefault();
+    if (usesKeys && playerFor(target)?.press(key)) event.preventDefault();
   };
 
   for (const root of document.querySelectorAll(".dailycast-player:not([data-ready])")) {
@@ -248,14 +261,20 @@
 
   // An episode in the making
 
+  // Who listens to another episode meanwhile is not torn out of it.
+  const offer = (box) => {
+    box.querySelector(".dailycast-busy").remove();
+    box.querySelector("a").hidden = false;
+  };
+
   const watch = async (box) => {
     try {
       const answer = await fetch(box.dataset.dailycastPoll, { credentials: "same-origin" });
       if (answer.redirected || answer.status === 404) return window.location.reload(); // signed out, or it is gone
       const state = await answer.json();
-      if (!state.in_the_making) return window.location.reload();
       const line = box.querySelector("[role=status]");
       if (line.textContent !== state.text) line.textContent = state.text;
+      if (!state.in_the_making) return players.some((player) => player.moved) ? offer(box) : window.location.reload();
     } catch {
       // the server does not answer, or not well: ask again later
     }
