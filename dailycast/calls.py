@@ -46,6 +46,7 @@ MOST_THROTTLES = 10  # of one call
 FIRST_BACKOFF = 0.2  # seconds after the first of them, doubled with each, where the vendor names none
 LONGEST_RETRY_AFTER = 5.0  # seconds; a vendor that asks for more is passed over, or asked in a later attempt
 SILENT = "no answer within {:.1f} s: check the network, or try again later."
+LATE = 0.2  # seconds after its moment in which a call may still go; doubled with each that was missed
 MOST_CRASHES = 2  # of a worker during the same call; then a person decides
 
 
@@ -85,14 +86,11 @@ class Try(Generic[T]):
     failures: int = 0
     throttles: int = 0
     limit: float = 0.0  # seconds of this try
-    begins: float = 0.0  # monotonic seconds
+    begins: float = 0.0  # monotonic seconds, as the next
+    ends: float = 0.0
     ledger: ProviderCall | None = None
     ticket: str = field(default_factory=new_ticket)  # of its place among the vendor's calls
     answer: list[T] = field(default_factory=list)
-
-    @property
-    def ends(self) -> float:
-        return self.begins + self.limit
 
 
 def buy(orders: Sequence[Order[T]], parallel: int, job: Job) -> list[T]:
@@ -102,9 +100,12 @@ def buy(orders: Sequence[Order[T]], parallel: int, job: Job) -> list[T]:
     not begun; what is in flight is waited for and kept, for it is paid for. Raises ProviderError, NeedsPersonError,
     OSError for an answer that cannot be stored, and what `job.check` raises.
     """
-    reap()
     for provider in {order.provider for order in orders}:
-        provider.prepare()
+        preparing = Caught()  # what is wrong with its settings, its calls say better
+        with preparing:
+            provider.prepare()
+        if isinstance(preparing.error, ProviderError | KeyboardInterrupt):
+            raise preparing.error
     return Counter([Try(order) for order in orders], parallel, job).serve()
 
 
@@ -183,6 +184,7 @@ class Counter(Generic[T]):
             each.limit = min(each.order.seconds, self.job.deadline - now)
         moments, pause = [now] * len(due), INFINITY
         if due[0].order.provider.remote:
+            reap()  # here: the places that this very purchase gave up may be what it waits for
             tickets, most = [each.ticket for each in due], max(each.limit for each in due)
             moments, pause = patiently(lambda: limits.take(due[0].order.key, tickets, most))
         for each, moment in zip(due, moments, strict=False):
@@ -204,7 +206,7 @@ class Counter(Generic[T]):
                         each.ledger = row
                 ready = ready[len(some) :]
                 yield from some
-        except DailycastError:
+        except (DailycastError, AnyDatabaseError):
             self.free(ready)
             raise
 
@@ -213,10 +215,25 @@ class Counter(Generic[T]):
             patiently(lambda: limits.free(some[0].order.key, [each.ticket for each in some]))
 
     def send(self, each: Try[T]) -> None:
-        each.begins = max(each.begins, time.monotonic())
-        flight = Flight(partial(each.order.call, each.limit), each.begins)
+        flight = Flight(partial(self.call, each), each.begins)
+        each.ends = max(each.begins, time.monotonic()) + each.limit
         self.flying[flight] = each
-        threading.Thread(target=flight.run, args=(self.done,), daemon=True, name="dailycast-call").start()
+        try:
+            threading.Thread(target=flight.run, args=(self.done,), daemon=True, name="dailycast-call").start()
+        except RuntimeError:  # this system has no thread left
+            flight.error = ProviderError("the server has no thread left for a call", permanent=False, billed=())
+            self.done.put(flight)
+
+    def call(self, each: Try[T]) -> T:
+        """In the flight's own thread. One that comes late, or for a job that may be another's by now, asks anew."""
+        now = time.monotonic()
+        if limits.limit(each.order.key) and now - each.begins > LATE * 2**each.throttles:
+            raise ThrottledError("It was not called: it missed its moment.", 0.0)
+        if not self.job.may_call():
+            raise ThrottledError("It was not called: the job's lease has to be renewed first.", 0.0)
+        if now >= self.job.deadline:
+            raise ProviderError("It was not called: the job's time is up.", permanent=True, billed=())
+        return each.order.call(min(each.limit, self.job.deadline - now))
 
     def land(self, pause: float) -> None:
         """Wait for an answer, `pause` seconds at most, and take in all that have come."""
@@ -236,15 +253,22 @@ class Counter(Generic[T]):
             with taking:
                 self.take(each, flight)
             self.error = self.error or taking.error
-        return self.free([each for each, _ in known])
+        freeing = Caught()
+        with freeing:
+            self.free([each for each, _ in known])
+        self.error = self.error or freeing.error
+        return None
 
     def give_up(self) -> None:
         """What is out of time is left to itself: its thread is a daemon."""
         late = [flight for flight, each in self.flying.items() if each.ends <= time.monotonic()]
         for flight in late:
             each = self.flying.pop(flight)
-            self.failed(each, ProviderError(SILENT.format(each.limit), permanent=False))
-            self.abandon(each, flight)
+            giving_up = Caught()  # what else is in flight is waited for in any case
+            with giving_up:
+                self.failed(each, ProviderError(SILENT.format(each.limit), permanent=False))
+                self.abandon(each, flight)
+            self.error = self.error or giving_up.error
 
     def abandon(self, each: Try[T], flight: Flight[T]) -> None:
         """The vendor still counts the call: its place stays taken until its thread has ended."""

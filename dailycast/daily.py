@@ -215,11 +215,13 @@ class Edition:
             return self.count(job.skipped)
         if job.row.status == Status.RUNNING:  # it was taken over meanwhile, or it is gone
             return self.run(pk)
+        anew = pk in self.begun
         self.begun.add(pk)
         self.stop_at(ProviderCall.objects.filter(podcast_id=pk, pk__gt=self.before))
         row = job.row
         with self.lock:
-            self.watch(row)
+            if not anew:
+                self.watch(row)
             if row.error_code == Reason.BUDGET:
                 self.tally.stopped = self.tally.stopped or row.error_message
             self.known = self.known or (row.status == Status.COMPLETED and row.error_code not in MISSES)
@@ -263,7 +265,7 @@ class Edition:
         while not self.tally.stopped and time.monotonic() < until:
             if not self.later and self.crew.wait(0, LOOK) and not self.later:
                 return
-            pk, due = min(self.later.items(), key=lambda item: item[1], default=(0, until))
+            pk, due = min(list(self.later.items()), key=lambda item: item[1], default=(0, until))
             if pk and jobs.stopping.wait(max(due - time.monotonic(), 0)):
                 return
             if pk:

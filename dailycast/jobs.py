@@ -71,6 +71,10 @@ class Job:
         since = time.monotonic() - self.fresh[0], _clock() - self.fresh[1]
         return all(-1 < seconds < conf.DAILYCAST_LEASE_SECONDS for seconds in since)
 
+    def may_call(self) -> bool:
+        """Whether a call may go that was prepared a moment ago; asks no database."""
+        return self.podcast is None or self.is_fresh()
+
     def renew(self) -> None:
         """Hold the lease for another term. Raises ClaimLostError when it is somebody else's, or nobody's any more."""
         asked = time.monotonic(), _clock()

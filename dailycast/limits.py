@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import random
 from typing import Any
 
 from .conf import conf
@@ -77,8 +78,9 @@ def take(key: str, tickets: list[str], seconds: float) -> Moments:
             return [], wait
         moments, wait = _change(key, lambda state, now: _enter(state, now, known, tickets, seconds))
         shared.not_before = time.monotonic() + wait
-        offset = time.monotonic() - time.time()
-        return [moment + offset for moment in moments], wait
+        now = time.monotonic()
+        offset, latest = now - time.time(), now + AHEAD  # the clock may have been set back meanwhile
+        return [min(moment + offset, latest) for moment in moments], wait
 
 
 def free(key: str, tickets: list[str]) -> None:
@@ -99,7 +101,8 @@ def _enter(state: State, now: float, known: Limit, tickets: list[str], seconds: 
     starts = [start for start in state.get("starts", []) if now - SECOND < start < now + SKEW]
     longest = now + max(conf.DAILYCAST_LLM_TIMEOUT, conf.DAILYCAST_SPEECH_TIMEOUT, HOLD) + MARGIN + SKEW
     flying = {each: end for each, end in state.get("flying", {}).items() if now < end < longest}
-    room = known.at_once - len(flying) if known.at_once else len(tickets)
+    others = flying.keys() - set(tickets)  # a place that we took already, and were not told, is ours
+    room = known.at_once - len(others) if known.at_once else len(tickets)
     moments: list[float] = []
     while len(moments) < min(len(tickets), room) and (moment := _next(starts, now, known.rate)) <= now + AHEAD:
         moments.append(moment)
@@ -109,7 +112,11 @@ def _enter(state: State, now: float, known: Limit, tickets: list[str], seconds: 
     state.update(starts=starts, flying=flying)
     if len(moments) == len(tickets):
         return moments, 0.0
-    return moments, AGAIN if len(moments) == room else max(_next(starts, now, known.rate) - now - AHEAD, AHEAD / 2)
+    if len(moments) == room:
+        return moments, AGAIN
+    pause = max(_next(starts, now, known.rate) - now - AHEAD, AHEAD / 2)
+    # At random: else of two servers the one whose clock is a little ahead would always be the first.
+    return moments, pause + random() * AHEAD / 3  # noqa: S311  # no secret
 
 
 def _next(starts: list[float], now: float, rate: int) -> float:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib import import_module
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from .conf import conf
 from .errors import ProviderError, ProviderNotConfigured
@@ -81,6 +82,15 @@ def require(module: str, extra: str) -> Any:
         raise ProviderNotConfigured(
             f"{module} is not installed: pip install 'dailycast[{extra}]' ({error})."
         ) from error
+
+
+def is_address(url: str) -> bool:
+    """Whether `url` is one that HTTP can go to."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        return False
 
 
 def left(deadline: float) -> float:

@@ -642,3 +642,144 @@ def test_a_budget_that_others_have_spent_is_refused_the_second_time_too(settings
         with pytest.raises(BudgetError):
             buy(flaky, job=job_of(alex), remote=True)
     assert flaky.calls == 0
+
+
+def test_a_second_try_has_the_place_of_the_first_as_soon_as_that_has_ended(
+    alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {"shop/counter": "50/1"}
+    monkeypatch.setattr(calls, "_abandoned", [])
+    pauses = iter([0.4, 0.0])
+    job, start = job_of(alex), time.monotonic()
+    assert buy(lambda timeout: time.sleep(next(pauses)), seconds=0.2, job=job, remote=True) == [None]
+    assert time.monotonic() - start < 5
+    assert places() == set()
+
+
+# What came in between
+
+
+def test_a_call_whose_moment_has_passed_takes_another(
+    alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {"shop/counter": "50/9"}
+    inserted, stalls = calls.opened, iter([calls.LATE + 0.1])
+
+    def slow(*args: Any) -> list[ProviderCall]:
+        time.sleep(next(stalls, 0))
+        return inserted(*args)
+
+    monkeypatch.setattr(calls, "opened", slow)
+    flaky = Flaky()
+    assert (buy(flaky, job=job_of(alex), remote=True), flaky.calls) == (["speech"], 1)
+    assert ledger() == [("a", "refused", 0, Decimal(0)), ("a", "ok", 10, Decimal("0.1"))]
+    assert len(RateLimit.objects.get().state["starts"]) == 2
+
+
+def test_without_a_limit_nothing_is_late(alex: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "LATE", -1.0)
+    assert buy(Flaky(), job=job_of(alex), remote=True) == ["speech"]
+
+
+def test_what_waits_for_its_moment_is_not_called_for_a_job_that_may_be_anothers(
+    alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {"shop/counter": "4"}
+    monkeypatch.setattr(limits, "BURST_SECONDS", 0.2)  # between two calls
+    job, second = job_of(alex), Flaky()
+
+    def sleep_long(timeout: float) -> str:
+        """As a process that was stopped does, past its lease."""
+        job.fresh = jobs.NEVER
+        return "speech"
+
+    DailyPodcast.objects.update(claim_token="another worker's")
+    with pytest.raises(ClaimLostError):
+        buy(sleep_long, second, parallel=2, job=job, remote=True)
+    assert second.calls == 0
+
+
+def test_nothing_that_was_slow_to_open_is_called_past_the_deadline(alex: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, flaky, inserted = job_of(alex), Flaky(), calls.opened
+
+    def slow(*args: Any) -> list[ProviderCall]:
+        rows = inserted(*args)
+        job.deadline = time.monotonic()
+        return rows
+
+    monkeypatch.setattr(calls, "opened", slow)
+    with pytest.raises(ProviderError, match="the job's time is up"):
+        buy(flaky, job=job, remote=True)
+    assert flaky.calls == 0
+    assert ledger() == [("a", "refused", 0, Decimal(0))]
+
+
+def test_a_server_without_another_thread_loses_nothing_that_is_under_way(
+    alex: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, started, kept = threading.Thread.start, list[str](), list[str]()
+
+    def start(self: threading.Thread) -> None:
+        if self.name == "dailycast-call":
+            started.append(self.name)
+            if len(started) > 2:
+                raise RuntimeError("can't start new thread")
+        real(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+    def slow(timeout: float) -> str:
+        time.sleep(0.2)
+        return "paid for"
+
+    with pytest.raises(ProviderError, match="no thread left"):
+        buy(slow, slow, slow, parallel=3, job=job_of(alex), remote=True, keep=kept.append)
+    assert kept == ["paid for", "paid for"]
+    assert sorted(row[:2] for row in ledger()) == [("a", "ok"), ("b", "ok"), ("c", "refused"), ("c", "refused")]
+
+
+@pytest.mark.parametrize("broken", ["free", "hold"])
+def test_a_place_that_cannot_be_given_back_costs_no_answer(
+    alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {"shop/counter": "50/9"}
+    monkeypatch.setattr(calls, "_abandoned", [])
+
+    def fail(*args: Any) -> None:
+        raise RuntimeError("the database is gone")
+
+    monkeypatch.setattr(limits, broken, fail)
+    kept = list[str]()
+
+    def slow(timeout: float) -> str:
+        time.sleep(0.3)
+        return "paid for"
+
+    first = order(lambda timeout: time.sleep(0.5 if broken == "hold" else 0), "a", True, 0.2)
+    with pytest.raises(RuntimeError, match="the database is gone"):
+        calls.buy([first, order(slow, "b", True, 20, kept.append)], 2, job_of(alex))
+    assert kept == ["paid for"]
+    ended()
+
+
+class Misconfigured(Shop):
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(remote=False)
+        self.error = error
+
+    def prepare(self) -> None:
+        raise self.error
+
+
+def test_settings_that_cannot_be_prepared_are_told_by_the_call() -> None:
+    says = ProviderError("no such region", permanent=True)
+    with pytest.raises(ProviderError, match="no such region"):
+        calls.buy([replace(order(Flaky(says)), provider=Misconfigured(ValueError("bad")))], 1, Job())
+
+
+@pytest.mark.parametrize("error", [ProviderError("not installed", permanent=True), KeyboardInterrupt()])
+def test_what_a_preparation_says_clearly_is_heard(error: BaseException) -> None:
+    flaky = Flaky()
+    with pytest.raises(type(error)):
+        calls.buy([replace(order(flaky), provider=Misconfigured(error))], 1, Job())
+    assert flaky.calls == 0

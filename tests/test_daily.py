@@ -481,6 +481,18 @@ def test_three_that_are_put_back_in_a_row_end_it_too(school: Cloud, monkeypatch:
     assert err.startswith("Stopped, 2 learners not looked at: 3 in a row could not be made; ")
 
 
+def test_who_is_looked_at_again_and_again_is_no_row_of_failures(school: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daily, "LONGEST_WAIT", 0.6)
+    enrol("ax", "bx", "cx", "yx", "zx")
+    school.fail("openai", Fault.UNAVAILABLE, times=None, matching="Yx")
+    school.fail("openai", Fault.UNAVAILABLE, times=None, matching="Zx")
+    monkeypatch.setattr(services, "FIRST_PAUSE", 0.02)
+    status, out, err = run("--concurrency", "1")
+    assert (status, err) == (1, "")
+    assert "Made 3, " in out
+    assert min(DailyPodcast.objects.exclude(status=Status.COMPLETED).values_list("attempts", flat=True)) >= 3
+
+
 def test_failures_that_are_not_in_a_row_end_nothing(school: Cloud) -> None:
     enrol(*(f"{letter}x" for letter in "abcdefghi"))
     answers = {"Cx": SCRIPT, "Fx": SCRIPT, "Ix": SCRIPT}

@@ -206,6 +206,22 @@ def test_a_clock_that_is_set_back_stops_nobody_for_long(clock: Clock, settings: 
     assert waited < limits.SKEW + 1.1
 
 
+def test_a_clock_that_is_set_back_while_the_place_is_written_delays_nobody(
+    clock: Clock, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "8"}
+    change = limits._change
+
+    def slow(*args: Any) -> limits.Moments:
+        found = change(*args)
+        clock.set_back(3600)
+        return found
+
+    monkeypatch.setattr(limits, "_change", slow)
+    (moment,), _ = limits.take(KEY, ["a"], 30)
+    assert moment <= clock.monotonic + limits.AHEAD
+
+
 # Calls at once
 
 
@@ -218,6 +234,13 @@ def test_never_more_at_once_than_the_limit_says(clock: Clock, settings: Any) -> 
     clock.sleep(wait)
     assert take("c") == 0.0
     assert set(RateLimit.objects.get().state["flying"]) == {"b", "c"}
+
+
+def test_a_place_that_was_taken_and_not_told_is_not_waited_for(clock: Clock, settings: Any) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {KEY: "50/1"}
+    take("a")
+    clock.sleep(limits.BURST_SECONDS)
+    assert take("a") == 0.0
 
 
 def test_who_had_to_wait_took_no_place(clock: Clock, settings: Any) -> None:

@@ -109,9 +109,7 @@ def told() -> Iterator[list[DailyPodcast]]:
     podcast_ready.disconnect(listen)
 
 
-def test_the_news_has_what_another_worker_finished(
-    alex: User, episode: DailyPodcast, told: list[DailyPodcast]
-) -> None:
+def test_the_news_has_what_another_worker_finished(alex: User, episode: DailyPodcast, told: list[DailyPodcast]) -> None:
     stale = DailyPodcast(pk=episode.pk, user=alex, status=Status.RUNNING)
     services.announce(stale)
     assert [(podcast.status, podcast.duration_seconds) for podcast in told] == [(Status.COMPLETED, 200.0)]

@@ -365,3 +365,11 @@ print([name for name in [*sdks, "py_nanotts", "lameenc"] if name in sys.modules]
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("address", ["localhost:99", "http://", "http://[", "http://x:y", "ftp://x/", "x"])
+def test_an_address_that_is_none_is_told(settings: Any, address: str) -> None:
+    settings.OPENAI_BASE_URL = address
+    with pytest.raises(ProviderError, match="is no address: mend it") as caught:
+        openai.Provider().complete(PROMPT, 5)
+    assert (caught.value.permanent, caught.value.billed) == (True, ())
