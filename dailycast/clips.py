@@ -1,4 +1,7 @@
-"""Bought speech, kept at once and durably, so that no text is bought twice: after a crash, or in another episode."""
+"""Bought speech, kept at once and durably, so that no text is bought twice: after a crash, or in a later episode.
+
+Episodes that are made at the same moment may each buy a text that they share.
+"""
 
 from hashlib import sha256
 

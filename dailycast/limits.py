@@ -114,7 +114,7 @@ def _enter(state: State, now: float, known: Limit, tickets: list[str], seconds: 
         return moments, 0.0
     if len(moments) == room:
         return moments, AGAIN
-    pause = max(_next(starts, now, known.rate) - now - AHEAD, AHEAD / 2)
+    pause = max(_next(starts, now, known.rate) - now - AHEAD, AHEAD / 3)
     # At random: else of two servers the one whose clock is a little ahead would always be the first.
     return moments, pause + random() * AHEAD / 3  # noqa: S311  # no secret
 

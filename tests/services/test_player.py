@@ -155,6 +155,11 @@ def kept(podcast: DailyPodcast, reached: Callable[[float], bool], seconds: float
         time.sleep(0.05)
 
 
+def early(driver: Any, script: str) -> None:
+    """Run `script` on the next pages before their own scripts."""
+    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+
+
 def at(driver: Any) -> float:
     return float(driver.execute_script(f"return {AUDIO}.currentTime"))
 
@@ -284,6 +289,52 @@ def test_the_place_is_kept_while_it_plays(page: Any, episode: DailyPodcast) -> N
     kept(episode, lambda seconds: seconds > 20, 15)
 
 
+def test_a_place_that_the_server_refused_is_sent_again(page: Any, site: str, episode: DailyPodcast) -> None:
+    page.execute_script(
+        "const real = window.fetch; window.refused = 0;"
+        "window.fetch = () => { window.fetch = real; window.refused += 1;"
+        " return Promise.resolve(new Response('', {status: 503})); };"
+        f"{AUDIO}.currentTime = 12"
+    )
+    until(page, "window.refused")
+    page.get(f"{site}/dailycast/archive/")
+    assert kept(episode, lambda seconds: seconds > 11) == pytest.approx(12, abs=0.5)
+
+
+def test_a_place_chosen_before_the_audio_has_come_is_where_it_plays(
+    page: Any, site: str, episode: DailyPodcast
+) -> None:
+    DailyPodcast.objects.update(position_seconds=10)
+    early(
+        page,
+        "new MutationObserver(() => { const a = document.querySelector('audio'); if (a) a.preload = 'none'; })"
+        ".observe(document, {childList: true, subtree: true})",
+    )
+    page.get(f"{site}/dailycast/episodes/{episode.pk}/")
+    click(page, "[data-skip='30']")
+    assert page.execute_script(f"return {AUDIO}.readyState") == 0
+    page.execute_script(f"{AUDIO}.preload = 'metadata'")
+    until(page, f"{AUDIO}.readyState > 0 && !{AUDIO}.seeking")
+    assert at(page) == pytest.approx(30, abs=0.1)
+
+
+def test_who_listens_is_not_torn_out_of_it_when_another_episode_is_ready(
+    page: Any, site: str, episode: DailyPodcast, alex: User, settings: Any
+) -> None:
+    settings.DAILYCAST_RUNNER = "worker"  # which is this test
+    waiting = DailyPodcast.objects.create(user=alex, language="en", status=Status.PENDING, source=Source.PAGE)
+    visit(page, f"{site}/dailycast/")
+    page.execute_script(f"window.same = true; {AUDIO}.play()")
+    until(page, f"{AUDIO}.currentTime > 0.2")
+    settings.DAILYCAST_TTS_PROVIDERS = []
+    services.run(waiting.pk)
+    link = page.find_element("css selector", ".dailycast-state p > a")
+    until(page, "!document.querySelector('.dailycast-state p > a').hidden")
+    assert (link.text, page.execute_script(f"return [window.same, {AUDIO}.paused]")) == ("Look again", [True, False])
+    click(page, ".dailycast-state p > a")
+    until(page, "!document.querySelector('.dailycast-state')")
+
+
 def test_near_the_end_it_counts_as_heard(page: Any, episode: DailyPodcast) -> None:
     mark = page.find_element("css selector", ".dailycast-heard")
     assert not mark.is_displayed()
@@ -327,6 +378,17 @@ def test_no_key_is_taken_from_who_types_or_does_not_want_it(page: Any) -> None:
     click(page, ".dailycast-keys input")
     press(page, "l", "k")
     assert (at(page), page.execute_script(f"return {AUDIO}.paused")) == (0, True)
+
+
+def test_who_forbids_the_browser_to_remember_may_do_without_the_keys(
+    page: Any, site: str, episode: DailyPodcast
+) -> None:
+    early(page, "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('no'); }})")
+    visit(page, f"{site}/dailycast/episodes/{episode.pk}/")
+    page.execute_script("document.querySelector('.dailycast-keys').open = true")
+    click(page, ".dailycast-keys input")
+    press(page, "k")
+    assert page.execute_script(f"return {AUDIO}.paused") is True
 
 
 def test_the_lock_screen_knows_the_episode(page: Any, site: str, episode: DailyPodcast) -> None:
