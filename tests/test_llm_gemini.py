@@ -302,3 +302,11 @@ def test_what_is_missing(
 @pytest.mark.parametrize(("package", "there"), [("json", True), ("json.nobody", False), ("nobody.at.all", False)])
 def test_a_package_is_looked_for(package: str, there: bool) -> None:
     assert gemini._has(package) is there
+
+
+@pytest.mark.parametrize("address", ["localhost:99", "http://", "http://[", "http://x:y"])
+def test_an_address_that_is_none_is_told(cloud: Cloud, settings: Any, address: str) -> None:
+    settings.GEMINI_BASE_URL = address
+    with pytest.raises(ProviderError, match="is no address: mend it") as caught:
+        gemini.Provider().complete(PROMPT, 5)
+    assert (caught.value.permanent, caught.value.billed) == (True, ())
