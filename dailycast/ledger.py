@@ -17,7 +17,7 @@ else:
 
 @admin.register(ProviderCall)
 class ProviderCallAdmin(ModelAdmin):
-    list_display = ("day", "provider", "model", "kind", "outcome", "calls", "units", "cost", "podcast_id", "message")
+    list_display = ("day", "provider", "model", "kind", "outcome", "units", "cost", "podcast_id")
     list_filter = ("outcome", "kind")
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
