@@ -249,29 +249,25 @@ class Counter(Generic[T]):
             landed.append(self.done.get())
         known = [(self.flying.pop(flight), flight) for flight in landed if flight in self.flying]  # else given up
         for each, flight in known:
-            taking = Caught()  # a fault with one answer is no reason to lose those beside it
-            with taking:
-                self.take(each, flight)
-            self.error = self.error or taking.error
-        freeing = Caught()
-        with freeing:
-            self.free([each for each, _ in known])
-        self.error = self.error or freeing.error
-        return None
+            self.attempt(partial(self.take, each, flight))
+        return self.attempt(partial(self.free, [each for each, _ in known]))
+
+    def attempt(self, step: Callable[[], None]) -> None:
+        """A fault with one answer is no reason to lose those beside it, or those that are still in flight."""
+        failed = Caught()
+        with failed:
+            step()
+        self.error = self.error or failed.error
 
     def give_up(self) -> None:
         """What is out of time is left to itself: its thread is a daemon."""
         late = [flight for flight, each in self.flying.items() if each.ends <= time.monotonic()]
         for flight in late:
-            each = self.flying.pop(flight)
-            giving_up = Caught()  # what else is in flight is waited for in any case
-            with giving_up:
-                self.failed(each, ProviderError(SILENT.format(each.limit), permanent=False))
-                self.abandon(each, flight)
-            self.error = self.error or giving_up.error
+            self.attempt(partial(self.abandon, self.flying.pop(flight), flight))
 
     def abandon(self, each: Try[T], flight: Flight[T]) -> None:
         """The vendor still counts the call: its place stays taken until its thread has ended."""
+        self.failed(each, ProviderError(SILENT.format(each.limit), permanent=False))
         if each.order.provider.remote:
             key, ticket = each.order.key, each.ticket
             patiently(lambda: limits.hold(key, ticket))

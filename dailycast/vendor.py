@@ -84,13 +84,15 @@ def require(module: str, extra: str) -> Any:
         ) from error
 
 
-def is_address(url: str) -> bool:
-    """Whether `url` is one that HTTP can go to."""
+def check_address(setting: str, url: str) -> None:
+    """Raises ProviderError for a `url` that HTTP cannot go to: each SDK has an error of its own for it."""
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        good = not url or (parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0)
     except ValueError:  # a port that is none, half an IPv6 address
-        return False
+        good = False
+    if not good:
+        raise ProviderError(f"{setting}={url} is no address: mend it.", permanent=True, billed=())
 
 
 def left(deadline: float) -> float:

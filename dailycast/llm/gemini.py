@@ -11,7 +11,7 @@ from typing import Any
 
 from ..conf import conf
 from ..errors import ProviderError
-from ..vendor import is_address, require, unanswered
+from ..vendor import check_address, require, unanswered
 from .base import Completion, LLMProvider, Prompt, http_error, sendable, token_limit
 
 Answer = dict[str, Any]  # a GenerateContentResponse in snake_case, the same from both SDKs
@@ -146,8 +146,7 @@ def _send(prompt: Prompt, model: str, timeout: float) -> Answer:
 
 def _endpoint(base_url: str) -> str:
     """`base_url` as both SDKs want it: they add `/v1beta/models/...` themselves. Raises ProviderError."""
-    if base_url and not is_address(base_url):
-        raise ProviderError(f"GEMINI_BASE_URL={base_url} is no address: mend it.", permanent=True, billed=())
+    check_address("GEMINI_BASE_URL", base_url)
     return base_url.rstrip("/").removesuffix("/v1beta") or ENDPOINT
 
 

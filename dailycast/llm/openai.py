@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..conf import conf
 from ..errors import ProviderError, VendorWideError
-from ..vendor import is_address, require, unanswered
+from ..vendor import check_address, require, unanswered
 from .base import Completion, LLMProvider, Prompt, http_error, sendable, token_limit
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ def _send(request: dict[str, Any], timeout: float) -> "ChatCompletion":
 @lru_cache(maxsize=4)
 def _client(key: str, base_url: str, pid: int) -> "OpenAI":
     """One for the process, and a new one after a fork or a change of settings. The SDK wants a key, even for nobody."""
-    if base_url and not is_address(base_url):  # each SDK has an error of its own for it
-        raise ProviderError(f"OPENAI_BASE_URL={base_url} is no address: mend it.", permanent=True, billed=())
+    check_address("OPENAI_BASE_URL", base_url)
     client: OpenAI = require("openai", "openai").OpenAI(
         api_key=key or "no-key", base_url=base_url or None, max_retries=0
     )
