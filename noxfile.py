@@ -65,4 +65,4 @@ def services(session: nox.Session) -> None:
     """The demo as people meet it: real MP3 readers, Chromium, nginx, an S3 server, workers on PostgreSQL and Redis."""
     session.install("-r", "requirements-dev.txt", HINT, "selenium", "psycopg[binary]", "celery[redis]", *S3, *APPS)
     session.run("python", "-m", "pytest", "-q", "-m", "services", *session.posargs)
-    session.run("python", "-m", "pytest", "-q", "tests/test_s3.py", "tests/test_models.py")
+    session.run("python", "-m", "pytest", "-q", "tests/audio/test_s3.py", "tests/models/test_episode.py")

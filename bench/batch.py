@@ -78,8 +78,9 @@ def used(speech: "QuerySet[ProviderCall]", rate: int) -> float:
 
 
 def measure(learners: int, rate: int, concurrency: int) -> None:
-    from dailycast import daily, money
     from dailycast.models import DailyPodcast, Kind, Outcome, ProviderCall
+    from dailycast.purchases import money
+    from dailycast.runners import nightly as daily
 
     wall, cpu = time.perf_counter(), time.process_time()
     tally = daily.Edition(money.today(), concurrency=concurrency).make()

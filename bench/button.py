@@ -42,7 +42,7 @@ def prepare(folder: str) -> None:
 def redis_answers() -> bool:
     try:
         with create_connection(REDIS, timeout=1):
-            import tests.services.celery_host  # noqa: F401  # the host's Celery app
+            import tests.integration.celery_host  # noqa: F401  # the host's Celery app
     except (OSError, ImportError):
         return False
     return True

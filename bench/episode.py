@@ -54,7 +54,8 @@ def prepare(folder: str, offline: bool) -> None:
 def measure(runs: int) -> None:
     from django.contrib.auth import get_user_model
 
-    from dailycast import script, services
+    from dailycast import services
+    from dailycast.script import grammar as script
 
     alex = get_user_model()._default_manager.get(username="alex")
     services.create_podcast_for_user(alex, "en")  # warm: SDKs imported, connections open

@@ -40,8 +40,8 @@ def episodes() -> str:
     from django.urls import reverse
     from django.utils import timezone
 
-    from dailycast.listening import feed_of
     from dailycast.models import DailyPodcast, Status
+    from dailycast.web.listening import feed_of
 
     alex = User.objects.create_user("alex")
     DailyPodcast.objects.bulk_create(

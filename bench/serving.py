@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.services.ports import free_port, wait_for  # noqa: E402
+from tests.integration.ports import free_port, wait_for  # noqa: E402
 
 READERS, SECONDS = 8, 6
 MP3 = bytes(1_800_000)
@@ -44,7 +44,7 @@ http {{
 def prepare(folder: str) -> str:
     """The project in `folder`, one episode in it; the cookie of its learner."""
     os.environ.update(
-        DJANGO_SETTINGS_MODULE="tests.services.settings",
+        DJANGO_SETTINGS_MODULE="tests.integration.settings",
         TEST_MEDIA_ROOT=f"{folder}/media",
         DATABASE_NAME=f"{folder}/db.sqlite3",
         DOTENV_PATH=os.devnull,
@@ -60,7 +60,7 @@ def prepare(folder: str) -> str:
     from django.test import Client
     from django.utils import timezone
 
-    from dailycast import storage
+    from dailycast.audio import storage
     from dailycast.models import DailyPodcast, Status
 
     alex = User.objects.create_user("alex")

@@ -12,11 +12,16 @@ from django.core.checks import CheckMessage, Info, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import Resolver404, resolve
 
-from . import cover, limits, money, registry, runners, storage, views
+from .audio import cover, storage
 from .conf import KINDS, conf
 from .errors import DailycastError, LanguageError, LearnerContextError, ProviderNotConfigured
-from .languages import normalise
+from .gateway import registry
+from .languages.table import normalise
 from .learner import host_callable
+from .purchases import money
+from .purchases import rate_limits as limits
+from .runners import pool as runners
+from .web import audio as views
 
 S3_RECIPE = """\
 Django 5.1 and later ignore it, and files land on the local disk. In its place:

@@ -14,7 +14,7 @@ from django.core.files.storage import default_storage
 from django.db import Error as AnyDatabaseError
 from django.utils import timezone
 
-from . import calls, jobs, money, script, storage, studio
+from .audio import storage
 from .conf import conf
 from .errors import (
     BudgetError,
@@ -27,14 +27,19 @@ from .errors import (
     ScriptError,
     SkippedError,
 )
-from .jobs import Job
-from .languages import normalise
+from .gateway.vendor import Caught
+from .jobs import queue as jobs
+from .jobs.queue import Job
+from .languages.table import normalise
 from .learner import LearnerContext, get_learner_context, learner_context
 from .models import NO_AUDIO, DailyPodcast, Reason, Skip, Source, Status
+from .purchases import money
+from .purchases import purchase as calls
+from .script import grammar as script
 from .signals import podcast_ready
-from .studio import NOT_CONFIGURED as NOT_CONFIGURED  # what the log says without AWS keys
-from .studio import NoVoiceError, Speech
-from .vendor import Caught
+from .studio import speech as studio
+from .studio.speech import NOT_CONFIGURED as NOT_CONFIGURED  # what the log says without AWS keys
+from .studio.speech import NoVoiceError, Speech
 
 logger = logging.getLogger("dailycast")
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 86_400.0  # seconds until the next attempt; doubled with each one

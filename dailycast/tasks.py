@@ -5,7 +5,8 @@ Put `dailycast.sweep` into the beat schedule, every half lease or so: docs/opera
 
 from celery import shared_task
 
-from . import runners, services
+from . import services
+from .runners import pool as runners
 
 
 @shared_task(name="dailycast.run", ignore_result=True)

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_script_prefix, include, path, register_converter
 
-from . import feeds, pages, views
+from .web import audio as views
+from .web import feed as feeds
+from .web import pages
 
 
 class MediaPath:
@@ -49,6 +51,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 
 if find_spec("rest_framework"):
-    from . import api
+    from .api import views as api
 
     urlpatterns.append(path("api/", include(api.patterns)))

@@ -9,17 +9,19 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import translation
 
-from dailycast import calls, money, registry
+from dailycast.gateway import registry
+from dailycast.purchases import money
+from dailycast.purchases import purchase as calls
 from tests.cloud import Cloud
 
 # Whole modules that are about an SDK. All of them run where requirements.txt is installed, and one by one in nox.
 ABOUT = {
-    "test_api.py": ("rest_framework",),
+    "api/test_views.py": ("rest_framework",),
     "test_checks.py": ("openai", "boto3", "google"),
-    "test_cloud.py": ("openai", "boto3", "google.generativeai"),
-    "test_llm_openai.py": ("openai",),
-    "test_tts_polly.py": ("boto3",),
-    "test_tts_pico.py": ("py_nanotts",),
+    "cloud/test_cloud.py": ("openai", "boto3", "google.generativeai"),
+    "llm/test_openai.py": ("openai",),
+    "tts/test_polly.py": ("boto3",),
+    "tts/test_pico.py": ("py_nanotts",),
 }
 
 

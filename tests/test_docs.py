@@ -17,13 +17,15 @@ from django.core.management import load_command_class
 from django.core.management.base import BaseCommand
 from django.urls import URLPattern
 
-from dailycast import learner, money, services
+from dailycast import services
 from dailycast.conf import KINDS, PARSERS, Conf, from_environment
 from dailycast.errors import LearnerContextError
-from dailycast.languages import LANGUAGES
+from dailycast.languages.table import LANGUAGES
+from dailycast.learner import context as learner
 from dailycast.models import Reason, Status
+from dailycast.purchases import money
 from dailycast.tts import polly
-from tests.test_house import FLOOR, rooms
+from tests.test_layers import FLOOR, rooms
 
 ROOT = Path(__file__).parents[1]
 APP = ROOT / "dailycast"

@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
-from dailycast import money
 from dailycast.models import DailyPodcast, ProviderCall
+from dailycast.purchases import money
 from dailycast.receivers import FIRST_MIGRATION
 
 TABLE = "dailycast_dailypodcast"

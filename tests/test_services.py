@@ -10,9 +10,12 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from tinytag import TinyTag
 
-from dailycast import jobs, mp3, services, storage, studio
+from dailycast import services
+from dailycast.audio import mp3, storage
 from dailycast.errors import LanguageError, LearnerContextError, Mp3Error, ProviderError, ScriptError
+from dailycast.jobs import queue as jobs
 from dailycast.models import DailyPodcast, ProviderCall, Reason
+from dailycast.studio import speech as studio
 from tests.cloud import Cloud, Fault
 
 SCRIPT = """\
@@ -152,7 +155,7 @@ def test_a_writer_that_is_down_is_asked_twice_then_the_next(
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dailycast.calls.PAUSE_BEFORE_RETRY", 0)
+    monkeypatch.setattr("dailycast.purchases.purchase.PAUSE_BEFORE_RETRY", 0)
 
 
 @pytest.mark.parametrize("fault", [Fault.BAD_KEY, Fault.QUOTA, Fault.REFUSAL, Fault.FILTER, Fault.LENGTH])

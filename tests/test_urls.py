@@ -8,8 +8,8 @@ from django.urls import Resolver404, get_resolver, reverse, set_script_prefix
 from django.urls.resolvers import RegexPattern, URLPattern, URLResolver
 
 import config
-from dailycast import views
 from dailycast.urls import media_patterns
+from dailycast.web import audio as views
 
 AUDIO = "podcasts/podcast_1_1701920000.mp3"
 

@@ -4,8 +4,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 from ..errors import ProviderError, VendorWideError
+from ..gateway.vendor import TRANSIENT, BaseProvider, brief, retry_after
 from ..learner import LearnerContext
-from ..vendor import TRANSIENT, BaseProvider, brief, retry_after
 
 TOKENS_A_SECOND = 40  # of speech: English takes 4, Japanese 7, and Hindi 39 where a tokenizer falls back to bytes
 FEWEST_TOKENS, MOST_TOKENS = 2_000, 16_000

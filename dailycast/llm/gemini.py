@@ -11,7 +11,7 @@ from typing import Any
 
 from ..conf import conf
 from ..errors import ProviderError
-from ..vendor import check_address, require, unanswered
+from ..gateway.vendor import check_address, require, unanswered
 from .base import Completion, LLMProvider, Prompt, http_error, sendable, token_limit
 
 Answer = dict[str, Any]  # a GenerateContentResponse in snake_case, the same from both SDKs

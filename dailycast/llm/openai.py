@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..conf import conf
 from ..errors import ProviderError, VendorWideError
-from ..vendor import check_address, require, unanswered
+from ..gateway.vendor import check_address, require, unanswered
 from .base import Completion, LLMProvider, Prompt, http_error, sendable, token_limit
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from unicodedata import category
 from zlib import crc32
 
 from ..errors import ProviderError
-from ..languages import CJK_STOPS, LANGUAGES, LATIN_STOPS, get_language, is_cjk
+from ..languages.table import CJK_STOPS, LANGUAGES, LATIN_STOPS, get_language, is_cjk
 from ..learner import Course, LearnerContext, Lesson, QuizResult
 from .base import Completion, LLMProvider, Prompt
 

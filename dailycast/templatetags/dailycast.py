@@ -8,9 +8,9 @@ from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import get_language_info
 
-from .. import listening
 from ..conf import conf
 from ..models import DailyPodcast
+from ..web import listening
 
 register = template.Library()
 Cue = dict[str, Any]  # start, end, text

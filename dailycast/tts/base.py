@@ -3,10 +3,10 @@
 from abc import abstractmethod
 from dataclasses import dataclass
 
+from ..audio.mp3 import duration
 from ..errors import MixedMp3Error, Mp3Error, ProviderError
-from ..languages import least_seconds
-from ..mp3 import duration
-from ..vendor import BaseProvider
+from ..gateway.vendor import BaseProvider
+from ..languages.table import least_seconds
 
 
 @dataclass(frozen=True)

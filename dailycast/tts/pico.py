@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 from ..errors import ProviderError
-from ..languages import base
-from ..vendor import require
+from ..gateway.vendor import require
+from ..languages.table import base
 from .base import Clip, TTSProvider, Voice, whole
 
 VOICES = {  # voice -> how it says `<` and `>`, which Pico would read as markup

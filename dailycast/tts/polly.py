@@ -13,8 +13,8 @@ from typing import Any
 
 from ..conf import conf
 from ..errors import NoEngineError, ProviderError, ProviderNotConfigured, ThrottledError, VendorWideError
-from ..languages import base
-from ..vendor import TRANSIENT, brief, require, retry_after, unanswered
+from ..gateway.vendor import TRANSIENT, brief, require, retry_after, unanswered
+from ..languages.table import base
 from .base import Clip, TTSProvider, Voice, whole
 
 logger = logging.getLogger("dailycast")

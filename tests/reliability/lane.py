@@ -50,7 +50,7 @@ def user() -> Any:
 
 def ask() -> None:
     """A page asks, and a thread of the same process makes it."""
-    from dailycast import runners
+    from dailycast.runners import pool as runners
 
     runners.submit(user(), "en", request_key=KEY)
     runners._crew().wait(0)
@@ -61,8 +61,9 @@ def work() -> None:
     from django.conf import settings
     from django.db import connections
 
-    from dailycast import jobs, runners
+    from dailycast.jobs import queue as jobs
     from dailycast.models import DailyPodcast, Status
+    from dailycast.runners import pool as runners
 
     def watch() -> None:
         while DailyPodcast.objects.filter(status__in=(Status.PENDING, Status.RUNNING)).exists():
@@ -80,7 +81,8 @@ def resume() -> None:
     """The lease has run out, and whoever asked asks again, for not every kill left a row."""
     from django.utils import timezone
 
-    from dailycast import jobs, services
+    from dailycast import services
+    from dailycast.jobs import queue as jobs
     from dailycast.models import DailyPodcast, Status
 
     DailyPodcast.objects.filter(status=Status.RUNNING).update(lease_until=timezone.now() - timedelta(seconds=1))
@@ -94,7 +96,7 @@ def resume() -> None:
 
 def reopen() -> None:
     """A person says: try again."""
-    from dailycast import jobs
+    from dailycast.jobs import queue as jobs
     from dailycast.models import DailyPodcast
 
     for podcast in DailyPodcast.objects.all():
@@ -106,11 +108,12 @@ def naive() -> None:
     """What dailycast is not: all is bought, then all is saved."""
     from django.core.files.base import ContentFile
 
-    from dailycast import prompts, script
+    from dailycast.audio.mp3 import duration, join
     from dailycast.learner import get_learner_context
     from dailycast.llm import openai
     from dailycast.models import DailyPodcast, Status
-    from dailycast.mp3 import duration, join
+    from dailycast.script import grammar as script
+    from dailycast.script import prompt as prompts
     from dailycast.tts import polly
 
     if DailyPodcast.objects.exists():
@@ -130,15 +133,15 @@ ACTIONS: dict[str, Callable[[], None]] = {each.__name__: each for each in (ask, 
 
 
 def keep_nothing() -> None:
-    from dailycast import clips
+    from dailycast.audio import clips
 
     clips.keep = lambda unit, mp3: None
 
 
 def keep_late() -> None:
     """The ledger says that a clip is bought before the clip is stored."""
-    from dailycast import calls
     from dailycast.models import Outcome
+    from dailycast.purchases import purchase as calls
 
     def arrived(self: Any, each: Any, answer: Any) -> None:
         self.close(each, Outcome.OK, each.order.billed(answer))
@@ -150,7 +153,7 @@ def keep_late() -> None:
 
 def no_ledger() -> None:
     """The ledger rows are never written."""
-    from dailycast import calls
+    from dailycast.purchases import purchase as calls
 
     calls._inserted = lambda rows: rows
 
@@ -301,8 +304,8 @@ def files(media: Path) -> dict[str, Any]:
 
 
 def whole(data: bytes) -> float:
+    from dailycast.audio.mp3 import duration
     from dailycast.errors import Mp3Error
-    from dailycast.mp3 import duration
 
     try:
         return duration(data)

@@ -14,8 +14,8 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
 
-from dailycast import calls
 from dailycast.models import DailyPodcast, Outcome, ProviderCall, RateLimit, Status
+from dailycast.purchases import purchase as calls
 from tests.cloud import Call, Cloud, Fault
 
 NAMES = ("Ann", "Ben", "Cleo", "Dan", "Eve")

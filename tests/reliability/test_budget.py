@@ -12,11 +12,14 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Sum
 
-from dailycast import jobs, money, prompts, services
+from dailycast import services
+from dailycast.jobs import queue as jobs
 from dailycast.learner import get_learner_context
 from dailycast.llm import openai
 from dailycast.models import Budget, DailyPodcast, Kind, Outcome, ProviderCall, Reason, Source
-from dailycast.script import parse
+from dailycast.purchases import money
+from dailycast.script import prompt as prompts
+from dailycast.script.grammar import parse
 from dailycast.tts import polly
 from tests.cloud import Call, Cloud, Fault
 from tests.cloud.wire import tokens

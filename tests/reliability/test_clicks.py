@@ -11,11 +11,15 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, connection
 
-from dailycast import jobs, mp3, prompts, runners, services
+from dailycast import services
+from dailycast.audio import mp3
+from dailycast.jobs import queue as jobs
 from dailycast.learner import get_learner_context
 from dailycast.llm import openai
 from dailycast.models import DailyPodcast, Outcome, ProviderCall, RateLimit, Source, Status
-from dailycast.script import parse
+from dailycast.runners import pool as runners
+from dailycast.script import prompt as prompts
+from dailycast.script.grammar import parse
 from dailycast.tts import polly
 from tests.cloud import Cloud
 

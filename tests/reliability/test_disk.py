@@ -14,7 +14,9 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from dailycast import jobs, mp3, services, storage
+from dailycast import services
+from dailycast.audio import mp3, storage
+from dailycast.jobs import queue as jobs
 from dailycast.models import DailyPodcast, Outcome, ProviderCall, Reason, Status
 from dailycast.tts import polly
 from tests.cloud import Cloud

@@ -25,9 +25,13 @@ from django.db import OperationalError, connection
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
-from dailycast import calls, clips, daily, jobs, services, storage
-from dailycast.jobs import Job
+from dailycast import services
+from dailycast.audio import clips, storage
+from dailycast.jobs import queue as jobs
+from dailycast.jobs.queue import Job
 from dailycast.models import DailyPodcast, ProviderCall, Reason, Status
+from dailycast.purchases import purchase as calls
+from dailycast.runners import nightly as daily
 from dailycast.tts import polly
 from dailycast.tts.base import Voice
 from tests.cloud import Cloud, Fault
@@ -554,7 +558,7 @@ def state(found: DailyPodcast) -> str:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits for the database looks again at once."""
     sleep = time.sleep
-    monkeypatch.setattr("dailycast.jobs.time.sleep", lambda seconds: sleep(min(seconds, 0.001)))
+    monkeypatch.setattr("dailycast.jobs.queue.time.sleep", lambda seconds: sleep(min(seconds, 0.001)))
 
 
 def test_an_episode_that_lost_its_database_for_two_statements_is_well_after_its_lease(

@@ -11,8 +11,25 @@ from .vendors import CLIPS
 
 pytestmark = pytest.mark.reliability
 
-MODULES = ("services", "studio", "calls", "clips", "jobs", "money", "limits", "storage", "models", "runners")
-REPEATED = ("calls", "clips", "limits", "money", "storage")  # what runs once for each clip
+MODULES = (
+    "services",
+    "studio/speech",
+    "purchases/purchase",
+    "audio/clips",
+    "jobs/queue",
+    "purchases/money",
+    "purchases/rate_limits",
+    "audio/storage",
+    "models/episode",
+    "runners/pool",
+)
+REPEATED = (
+    "purchases/purchase",
+    "audio/clips",
+    "purchases/rate_limits",
+    "purchases/money",
+    "audio/storage",
+)  # what runs once for each clip
 EVERY = 7  # of Django's lines
 KILLS = 200  # at random
 MOST = 0.9  # of the lines: which of them are executed is a little up to the threads
@@ -48,14 +65,14 @@ def test_a_kill_amid_the_clips_without_a_budget_is_no_worse(lanes: Lanes) -> Non
 
 
 def test_a_kill_while_the_episode_itself_is_written_is_no_worse(lanes: Lanes) -> None:
-    lines = of(lanes.lines(Run("ask")), "storage")
+    lines = of(lanes.lines(Run("ask")), "audio/storage")
     trials = lanes.killed(lines, Run("ask", turn=CLIPS + 1))  # each clip is written before
     lanes.approve(trials)
     assert any(part.startswith("podcasts/.") for trial in dead(trials) for part in trial.deaths[0].state.parts)
 
 
 def test_a_kill_at_any_line_of_a_worker_process_is_no_worse(lanes: Lanes) -> None:
-    lines = sorted(set(of(lanes.lines(Run("work")), "runners")) - set(lanes.lines(Run("ask"))))
+    lines = sorted(set(of(lanes.lines(Run("work")), "runners/pool")) - set(lanes.lines(Run("ask"))))
     trials = lanes.killed(lines, Run("work"))
     lanes.approve(trials)
     assert len(dead(trials)) >= MOST * len(lines) > 5
@@ -65,7 +82,7 @@ def test_a_kill_at_any_line_of_a_worker_process_is_no_worse(lanes: Lanes) -> Non
     "first",
     [
         Run("ask", line=line_of("dailycast/services.py", "if not job.script_now():")),
-        Run("ask", line=line_of("dailycast/calls.py", "each.answer.append(answer)"), turn=4),
+        Run("ask", line=line_of("dailycast/purchases/purchase.py", "each.answer.append(answer)"), turn=4),
     ],
     ids=["script bought and not saved", "three clips bought"],
 )

@@ -13,8 +13,10 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from dailycast import calls, daily, services
+from dailycast import services
 from dailycast.models import DailyPodcast, Outcome, ProviderCall
+from dailycast.purchases import purchase as calls
+from dailycast.runners import nightly as daily
 from dailycast.tts import polly
 from tests.cloud import Cloud, Fault
 from tests.cloud.polly import REFUSALS

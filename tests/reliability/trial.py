@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from decimal import ROUND_UP, Decimal
 from typing import Any
 
-from dailycast import clips, money, script
+from dailycast.audio import clips
+from dailycast.purchases import money
+from dailycast.script import grammar as script
 from dailycast.tts.base import Voice
 
 from .vendors import CLIPS
@@ -21,7 +23,7 @@ class Run:
     """One worker's life. It dies before `line` is executed, or `after` so many seconds, or in peace."""
 
     action: str  # one of lane.ACTIONS
-    line: str = ""  # "dailycast/calls.py:120"
+    line: str = ""  # "dailycast/purchases/purchase.py:120"
     turn: int = 1  # which of its executions
     after: float | None = None
     budget: bool = True  # whether there is one, for then calls are begun one by one

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from ... import runners
 from ...conf import conf
+from ...runners import pool as runners
 from . import count
 
 

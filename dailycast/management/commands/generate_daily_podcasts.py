@@ -6,11 +6,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ... import daily, money, runners, storage
+from ...audio import storage
 from ...conf import conf
 from ...errors import DailycastError
 from ...learner import host_callable
 from ...models import Skip
+from ...purchases import money
+from ...runners import nightly as daily
+from ...runners import pool as runners
 from . import count
 
 STATUS = "Exit status: 0 nothing failed, 1 some failed, 2 stopped by a fault that every learner would meet."

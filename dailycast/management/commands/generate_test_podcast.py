@@ -8,11 +8,14 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
 
-from ... import jobs, money, services, storage
+from ... import services
+from ...audio import storage
 from ...conf import conf
 from ...errors import DailycastError
+from ...jobs import queue as jobs
 from ...learner import display_name
 from ...models import DailyPodcast, Source, Status
+from ...purchases import money
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from ...prune import prune
+from ...runners.retention import prune
 
 
 class Command(BaseCommand):

@@ -1,0 +1,1 @@
+"""The JSON API, imported only where Django REST framework is installed."""

@@ -1,0 +1,204 @@
+"""What an episode may know of its learner: `LearnerContext`, and the door through which a host gives it."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+
+from django.utils.functional import Promise
+from django.utils.module_loading import import_string
+
+from ..conf import conf
+from ..errors import LearnerContextError
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@\w[\w-]*(?:\.\w[\w-]*)+")
+
+LONGEST_TEXT = 2_000  # characters of any one text; what stands behind them is left out
+
+
+@dataclass(frozen=True)
+class Course:
+    title: str = ""
+    subject: str = ""
+    lessons_done: int = 0
+    lessons_total: int = 0
+    next_lesson: str = ""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson completed lately; `summary` is what it taught, in a sentence or two."""
+
+    title: str = ""
+    subject: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class QuizResult:
+    title: str = ""
+    subject: str = ""
+    correct: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A question that the learner missed; `explanation` says why the right answer is right, where the LMS knows."""
+
+    question: str = ""
+    learner_answer: str = ""
+    right_answer: str = ""
+    subject: str = ""
+    explanation: str = ""
+
+
+@dataclass(frozen=True)
+class DueReview:
+    """Something the learner should recall today: the `item` asked for and its `answer`."""
+
+    item: str = ""
+    answer: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class LearnerContext:
+    """What the host's records say of one learner. Every field is optional, and an empty context is a valid one.
+
+    Texts are plain and short; of a longer one the first LONGEST_TEXT characters are taken. `language` and
+    `native_language` are BCP-47 codes, `level` is the host's own word (say "A2" or "beginner"), `active_days` counts
+    the learner's active days of the last seven. There is no field for an id or an address, and e-mail addresses
+    inside texts are taken out, so neither reaches a prompt. `opted_out`: this learner wants no nightly edition.
+    """
+
+    first_name: str = ""
+    language: str = ""
+    native_language: str = ""
+    level: str = ""
+    courses: tuple[Course, ...] = ()
+    lessons_completed: tuple[Lesson, ...] = ()
+    quiz_results: tuple[QuizResult, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
+    due_reviews: tuple[DueReview, ...] = ()
+    weakest_subject: str = ""
+    strongest_subject: str = ""
+    active_days: int = 0
+    goal: str = ""
+    opted_out: bool = False
+
+    @property
+    def has_material(self) -> bool:
+        """Whether there is anything of the learner's own to speak about."""
+        return bool(self.courses or self.lessons_completed or self.quiz_results or self.mistakes or self.due_reviews)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields that say something, as JSON-ready values."""
+        return {key: value for key, value in asdict(self).items() if value}
+
+
+def learner_context(data: Mapping[str, Any]) -> LearnerContext:
+    """Build a LearnerContext from plain dicts and lists; None counts as not given.
+
+    A text where an object is expected becomes that object's first field: `due_reviews=["ten words"]`.
+
+    Raises LearnerContextError naming every key that is unknown or of the wrong type.
+    """
+    problems: list[str] = []
+    context: LearnerContext = _build(LearnerContext, data, "", problems)
+    if problems:
+        raise LearnerContextError("The learner context is wrong: " + "; ".join(problems) + ".")
+    return context
+
+
+def get_learner_context(user: "AbstractBaseUser") -> LearnerContext:
+    """Ask the host's DAILYCAST_LEARNER_CONTEXT callable about `user`; without one, only the first name is known.
+
+    Raises LearnerContextError when the path cannot be imported or its answer cannot be read.
+    """
+    path = conf.DAILYCAST_LEARNER_CONTEXT
+    answer = host_callable(path)(user) if path else {}
+    data = asdict(answer) if isinstance(answer, LearnerContext) else answer
+    if data is None:
+        data = {}
+    if not isinstance(data, Mapping):
+        raise LearnerContextError(f"{path} must return a LearnerContext or a dict, not {type(answer).__name__}.")
+    return learner_context({"first_name": getattr(user, "first_name", ""), **data})
+
+
+def display_name(user: "AbstractBaseUser") -> str:
+    """What to call `user` on a screen: the first name, else the username."""
+    return getattr(user, "first_name", "") or user.get_username()
+
+
+def host_callable(path: str) -> Any:
+    """The object at the dotted `path`. Raises LearnerContextError when it cannot be imported or called."""
+    try:
+        found = import_string(path)
+    except ImportError as error:
+        raise LearnerContextError(f"DAILYCAST_LEARNER_CONTEXT={path!r} cannot be imported: {error}.") from error
+    if not callable(found):
+        raise LearnerContextError(f"DAILYCAST_LEARNER_CONTEXT={path!r} is not callable.")
+    return found
+
+
+def _build(kind: Any, data: Mapping[str, Any], where: str, problems: list[str]) -> Any:
+    hints = get_type_hints(kind)
+    known = {}
+    for key, value in data.items():
+        if key not in hints:
+            close = get_close_matches(str(key), hints, n=1)
+            problems.append(f"unknown key {where}{key}" + (f" (did you mean {close[0]}?)" if close else ""))
+        elif value is not None:
+            known[key] = _value(hints[key], value, where + key, problems)
+    return kind(**known)
+
+
+def _value(hint: Any, value: Any, where: str, problems: list[str]) -> Any:
+    if get_origin(hint) is tuple:
+        return _items(get_args(hint)[0], value, where, problems)
+    if hint is bool:
+        if not isinstance(value, bool):
+            problems.append(f"{where} must be true or false, not {value!r}")
+        return value is True
+    if hint is int:
+        return _whole_number(value, where, problems)
+    if not isinstance(value, (str, int, float, Decimal, Promise)):
+        problems.append(f"{where} must be a text, not {type(value).__name__}")
+        return ""
+    return without_emails(str(value)[:LONGEST_TEXT].replace("\0", ""))  # no database stores a NUL
+
+
+def _whole_number(value: Any, where: str, problems: list[str]) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or not value >= 0 or value % 1:
+        problems.append(f"{where} must be a whole number, 0 or more, not {value!r}")
+        return 0
+    return int(value)
+
+
+def _items(kind: Any, value: Any, where: str, problems: list[str]) -> tuple[Any, ...]:
+    if isinstance(value, (str, bytes, Mapping, Promise)) or not isinstance(value, Iterable):
+        problems.append(f"{where} must be a list, not {type(value).__name__}")
+        return ()
+    return tuple(_item(kind, item, f"{where}[{index}]", problems) for index, item in enumerate(value))
+
+
+def _item(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
+    if isinstance(value, (str, Promise)):
+        value = {fields(kind)[0].name: value}
+    elif isinstance(value, kind):
+        value = asdict(value)
+    if not isinstance(value, Mapping):
+        problems.append(f"{where} must be a dict or a text, not {type(value).__name__}")
+        return kind()
+    return _build(kind, value, where + ".", problems)
+
+
+def without_emails(text: str) -> str:
+    """`text` with every e-mail address taken out, so that none reaches a prompt, a script or the database."""
+    return " ".join(EMAIL.sub(" ", text).split()) if EMAIL.search(text) else text.strip()

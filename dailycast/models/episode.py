@@ -1,0 +1,350 @@
+"""One row per episode, from the moment it is asked for: what was asked, what came of it, what it cost."""
+
+import re
+import secrets
+import time
+from datetime import date, datetime
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.core.files.storage import default_storage
+from django.db import connections, models, router
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext_lazy as _
+
+from ..audio import captions, storage
+from ..script import grammar as script
+
+
+class Status(models.TextChoices):
+    PENDING = "pending", _("pending")
+    RUNNING = "running", _("running")
+    COMPLETED = "completed", _("completed")
+    FAILED = "failed", _("failed")
+
+
+class Source(models.TextChoices):
+    ADMIN = "admin", _("admin")
+    COMMAND = "command", _("command")
+    DAILY = "daily", _("daily")
+    PAGE = "page", _("page")
+    API = "api", _("API")
+
+
+class Reason(models.TextChoices):
+    """Why an episode failed, or has no audio. Stored as a code, translated when shown."""
+
+    NO_SCRIPT = "no_script", _("No writer could write the script.")
+    LEARNER = "learner", _("The learner's records could not be read.")
+    AUDIO_NOT_ASKED = "audio_not_asked", _("Script only: audio was not asked for.")
+    AUDIO_NOT_CONFIGURED = "audio_not_configured", _("Script only: no voice is configured.")
+    NO_VOICE = "no_voice", _("Script only: no voice speaks this language.")
+    AUDIO_FAILED = "audio_failed", _("Script only: the voice failed.")
+    NOT_SAVED = "not_saved", _("Script only: the audio file could not be saved.")
+    MISSING = "missing", _("The audio file is missing on the server.")
+    PRUNED = "pruned", _("The audio was deleted because of its age; the script is kept.")
+    BUDGET = "budget", _("The budget of the day does not allow it.")
+    NEEDS_PERSON = "needs_person", _("It was cut off too often. Look into the log, then try again.")
+    INTERNAL = "internal", _("Something unexpected went wrong; the log has the details.")
+
+
+class Skip(models.TextChoices):
+    """Why a learner gets no nightly edition. Nothing of it is stored."""
+
+    OPTED_OUT = "opted_out", _("opted out")
+    NO_DATA = "no_data", _("no data")
+
+
+class Kind(models.TextChoices):
+    """What a call to a vendor is for."""
+
+    SCRIPT = "script", _("script")
+    SPEECH = "speech", _("speech")
+
+
+class Outcome(models.TextChoices):
+    """What became of a call. Of OK and FAILED ones the vendor said what it bills; of REFUSED and BLOCKED ones nothing.
+
+    The others may be billed, at most with what their row says.
+    """
+
+    UNKNOWN = "unknown", _("unknown")  # in flight
+    OK = "ok", _("ok")
+    FAILED = "failed", _("failed")  # of no use, and billed all the same
+    UNANSWERED = "unanswered", _("unanswered")
+    REFUSED = "refused", _("refused")  # not billed
+    BLOCKED = "blocked", _("blocked")  # not billed, nor would any other learner's be: a wrong key, no credit
+    LOST = "lost", _("lost")  # its worker died before the answer came
+    WRITTEN_OFF = "written_off", _("written off")  # lost, and since then a person said to try again
+
+
+BILLED = (Outcome.OK, Outcome.FAILED)
+
+
+def local(moment: datetime) -> datetime:
+    """`moment` as the reader's clock has it; a host without time zones stores it so."""
+    return timezone.localtime(moment) if settings.USE_TZ else moment
+
+
+def new_token() -> str:
+    """43 characters of an address that nobody can guess: 256 bits."""
+    return secrets.token_urlsafe(32)
+
+
+LONGEST_NAME = 200  # bytes of a title in a file's name, of which most disks take 255
+NO_AUDIO = "none"  # what `tts_provider` says of a script-only episode
+
+
+class PodcastQuerySet(models.QuerySet["DailyPodcast"]):
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> "PodcastQuerySet":
+        """The learner's own; every learner's for staff who may view podcasts; none for anyone else."""
+        if not user.is_active or not user.is_authenticated:
+            return self.none()
+        if getattr(user, "is_staff", False) and _may_view(user):
+            return self.all()
+        return self.filter(user_id=user.pk)
+
+
+def _may_view(user: Any) -> bool:
+    """Only a user model with permissions has staff, so only such a one is asked."""
+    return bool(user.has_perm("dailycast.view_dailypodcast"))
+
+
+class DailyPodcast(models.Model):
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="podcasts", verbose_name=_("learner")
+    )
+    language = models.CharField(_("language"), max_length=35, blank=True)  # BCP-47; blank: the learner's own
+    title = models.CharField(_("title"), max_length=200, blank=True)
+    script_text = models.TextField(_("script"), blank=True)
+    audio_file = models.FileField(_("audio"), upload_to=storage.FOLDER, null=True, blank=True)
+    duration_seconds = models.FloatField(_("duration"), null=True, blank=True)  # measured from the MP3's frames
+    audio_bytes = models.PositiveIntegerField(_("size"), null=True, blank=True)
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.PENDING)
+    error_code = models.CharField(_("reason"), max_length=30, blank=True, choices=Reason.choices)
+    error_message = models.TextField(_("details"), blank=True)
+    llm_provider = models.CharField(_("writer"), max_length=100, blank=True)
+    llm_model = models.CharField(_("model"), max_length=100, blank=True)
+    tts_provider = models.CharField(_("voice provider"), max_length=100, blank=True)
+    tts_voice = models.CharField(_("voice"), max_length=100, blank=True)
+    prompt_tokens = models.PositiveIntegerField(_("prompt tokens"), null=True, blank=True)
+    completion_tokens = models.PositiveIntegerField(_("completion tokens"), null=True, blank=True)
+    tts_characters = models.PositiveIntegerField(_("billed characters"), null=True, blank=True)
+    cost_usd = models.DecimalField(_("cost (USD)"), max_digits=10, decimal_places=6, null=True, blank=True)
+    chapters = models.JSONField(_("chapters"), default=list, blank=True)
+    cues = models.JSONField(_("cues"), default=list, blank=True)
+    context = models.JSONField(_("learner context"), default=dict, blank=True)
+    request_key = models.CharField(_("request key"), max_length=100, unique=True, null=True, blank=True)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("requested by"),
+    )
+    source = models.CharField(_("source"), max_length=10, blank=True, choices=Source.choices)
+    minutes = models.FloatField(_("minutes asked for"), null=True, blank=True)  # null: DAILYCAST_MINUTES
+    with_audio = models.BooleanField(_("with audio"), default=True)
+    edition_date = models.DateField(_("edition"), null=True, blank=True)  # the local day of the nightly one
+    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+    claim_token = models.CharField(_("claim"), max_length=32, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
+    guid = models.UUIDField("GUID", default=uuid4, unique=True, editable=False)  # what podcast apps know it by
+    position_seconds = models.FloatField(_("listened to"), default=0)  # where the learner stopped
+    heard_at = models.DateTimeField(_("heard"), null=True, blank=True)
+    announced = models.BooleanField(_("announced"), default=False)  # signals.podcast_ready was sent
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+    completed_at = models.DateTimeField(_("completed at"), null=True, blank=True)
+
+    objects = PodcastQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("daily podcast")
+        verbose_name_plural = _("daily podcasts")
+        indexes = [
+            models.Index(fields=["status", "-id"], name="dailycast_status_id"),
+            models.Index(fields=["user", "-created_at"], name="dailycast_user_created"),
+            models.Index(fields=["audio_file"], name="dailycast_audio_file"),
+            models.Index(fields=["edition_date", "status"], name="dailycast_edition"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or f"#{self.pk}"
+
+    @property
+    def has_audio(self) -> bool:
+        return self.status == Status.COMPLETED and bool(self.audio_file) and self.error_code != Reason.MISSING
+
+    @property
+    def file_title(self) -> str:
+        """What a downloaded file is called: its title and day, without what file systems refuse."""
+        title = " ".join(re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]', " ", self.title).split()).strip(" .") or "podcast"
+        title = title.encode()[:LONGEST_NAME].decode(errors="ignore").strip()
+        return f"{title} {self.made_on:%Y-%m-%d}.mp3"
+
+    @property
+    def made_at(self) -> datetime:
+        return self.completed_at or self.updated_at
+
+    @property
+    def made_on(self) -> date:
+        """The local day on which it was made."""
+        return local(self.made_at).date()
+
+    def mark_missing(self, missing: bool) -> None:
+        """Note on the row that its file is gone, or that it is back."""
+        if missing is (self.error_code == Reason.MISSING):
+            return
+        self.error_code = Reason.MISSING if missing else ""
+        rows = DailyPodcast.objects.filter(pk=self.pk, status=Status.COMPLETED, audio_file=self.audio_file.name)
+        rows.update(error_code=self.error_code)
+
+    @property
+    def in_the_making(self) -> bool:
+        return self.status in (Status.PENDING, Status.RUNNING)
+
+    @property
+    def progress(self) -> str:
+        """The state in a sentence or two, for a person."""
+        if self.has_audio:
+            return str(_("The episode is ready."))
+        if self.status == Status.RUNNING:
+            return str(_("The audio is being made.") if self.script_text else _("The script is being written."))
+        if self.status == Status.PENDING:
+            return " ".join(filter(None, (str(_("The episode waits to be made.")), self.why, self._next_attempt)))
+        return self.why
+
+    @property
+    def _next_attempt(self) -> str:
+        if self.next_attempt_at is None or self.next_attempt_at <= timezone.now():
+            return ""
+        when = date_format(local(self.next_attempt_at), "DATETIME_FORMAT")
+        return str(_("Next attempt: {}")).format(when)
+
+    @property
+    def why(self) -> str:
+        """What went wrong, or why there is no audio, for staff; empty when nothing did."""
+        return f"{self.get_error_code_display()} {self.error_message}".strip()
+
+    @property
+    def webvtt(self) -> str:
+        return captions.webvtt(captions.Cue(**cue) for cue in self.cues)
+
+    @property
+    def chapters_json(self) -> dict[str, Any]:
+        return captions.chapters_json(captions.ChapterMark(**mark) for mark in self.chapters)
+
+    @property
+    def transcript(self) -> list[tuple[str, str]]:
+        """The script for a page: (kind, text), kind one of title, chapter, paragraph, pause."""
+        return script.readable(self.script_text)
+
+    def name_audio(self) -> str:
+        """A file name for this episode that no other has; the caller commits it before the file is written.
+
+        Must be called in a transaction: two episodes of one learner in the same second get two names, because the
+        learner's row is locked while one is chosen.
+        """
+        if self.audio_file:
+            return str(self.audio_file.name)
+        lock_learner(self.user_id)
+        seconds = int(time.time())
+        name = storage.episode_name(self.user_id, seconds)
+        while DailyPodcast.objects.filter(audio_file=name).exists() or default_storage.exists(name):
+            seconds += 1
+            name = storage.episode_name(self.user_id, seconds)
+        return name
+
+
+def lock_learner(pk: int) -> None:
+    """Let one transaction at a time decide about a learner."""
+    # The update comes first, for SQLite's sake: it takes the write lock that SQLite has in place of row locks.
+    DailyPodcast.objects.filter(pk=0).update(title="")
+    no_key = connections[router.db_for_write(DailyPodcast)].features.has_select_for_no_key_update
+    get_user_model()._default_manager.select_for_update(no_key=no_key).filter(pk=pk).first()
+
+
+class Feed(models.Model):
+    """A learner's private feed: whoever has the token may hear all of it, so it is shown to the learner alone."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="podcast_feed")
+    token = models.CharField(max_length=43, unique=True, default=new_token)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("private feed")
+        verbose_name_plural = _("private feeds")
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+    def renew(self) -> None:
+        """A new address; the old one is worth nothing from now on."""
+        self.token = new_token()
+        self.save(update_fields=["token"])
+
+
+class ProviderCall(models.Model):
+    """The ledger: one row for each call to a vendor, written before the call and closed after it.
+
+    A year later the rows of a day become one row for each kind of them, with `calls` as their number.
+    """
+
+    podcast = models.ForeignKey(
+        DailyPodcast, on_delete=models.SET_NULL, null=True, blank=True, related_name="calls", verbose_name=_("episode")
+    )
+    day = models.DateField(_("day"))  # local
+    provider = models.CharField(_("provider"), max_length=100)
+    model = models.CharField(_("model or engine"), max_length=100, blank=True)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    unit = models.CharField(_("what was asked for"), max_length=64, blank=True)  # a clip's SHA-256, or "script"
+    calls = models.PositiveIntegerField(_("calls"), default=1)
+    units = models.PositiveBigIntegerField(_("units"), null=True, blank=True)  # characters, or tokens in and out
+    # At most this while the outcome is open; null: no price, or not counted.
+    cost_usd = models.DecimalField(_("cost (USD)"), max_digits=16, decimal_places=9, null=True, blank=True)
+    outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome.choices, default=Outcome.UNKNOWN)
+    message = models.TextField(_("message"), blank=True)
+    answer = models.TextField(_("answer"), blank=True)  # a completion as JSON, until its script is on the episode
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("call to a vendor")
+        verbose_name_plural = _("calls to vendors")
+        indexes = [models.Index(fields=["day", "provider"], name="dailycast_call_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.provider}/{self.model} {self.kind} {self.outcome}"
+
+
+class Budget(models.Model):
+    """What a local day has cost so far, with what calls in flight may cost at most. Kept only where there is a cap."""
+
+    day = models.DateField(_("day"), unique=True)
+    reserved = models.BigIntegerField(_("reserved"), default=0)  # in millionths of a USD: exact in every database
+
+    class Meta:
+        verbose_name = _("budget of a day")
+        verbose_name_plural = _("budgets of days")
+
+    def __str__(self) -> str:
+        return f"{self.day}: ${self.reserved / 1_000_000:.6f}"
+
+
+class RateLimit(models.Model):
+    """What all processes share of one limit of a vendor: see `limits`."""
+
+    key = models.CharField(max_length=200, unique=True)
+    version = models.PositiveBigIntegerField(default=0)
+    state = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,91 @@
+"""Schemathesis reads the published OpenAPI document and asks every endpoint of a running project whether it is true."""
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.wsgi import get_wsgi_application
+
+from dailycast.api import openapi
+from dailycast.models import DailyPodcast, Status
+from tests.integration.conftest import serving
+
+pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
+ROOT = "/dailycast/api"
+ARGUMENTS = ("--auth=alex:pw", "--checks=all", "--no-color", "--no-shrink")
+
+
+class Journal:
+    """A WSGI application that notes what each endpoint answered."""
+
+    def __init__(self) -> None:
+        self.app = get_wsgi_application()
+        self.answers: Counter[tuple[str, str, str]] = Counter()
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> Any:
+        def noted(status: str, *more: Any) -> Any:
+            route = re.sub(r"(?<=/episodes/)(?!today/)[^/]+(?=/)", "{pk}", environ["PATH_INFO"].removeprefix(ROOT))
+            self.answers[environ["REQUEST_METHOD"].lower(), route, status[:3]] += 1
+            return start(status, *more)
+
+        return self.app(environ, noted)
+
+
+@pytest.fixture
+def journal(settings: Any, alex: User) -> Journal:
+    """A learner with an episode that can be heard, on a host that takes as many wishes as come and fulfils none."""
+    settings.DAILYCAST_RUNNER, settings.DAILYCAST_COOLDOWN_HOURS = "worker", 1e-9
+    cues, marks = [{"start": 0.0, "end": 1.5, "text": "Good morning."}], [{"start": 0.0, "title": "Welcome"}]
+    DailyPodcast.objects.create(
+        pk=1,
+        user=alex,
+        status=Status.COMPLETED,
+        audio_file="podcasts/a.mp3",
+        duration_seconds=9,
+        cues=cues,
+        chapters=marks,
+    )
+    return Journal()
+
+
+@pytest.fixture
+def address(journal: Journal) -> Iterator[str]:
+    with serving(journal) as port:
+        yield f"http://127.0.0.1:{port}{ROOT}/schema/"
+
+
+def schemathesis(address: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("schemathesis")), "run", address, *ARGUMENTS, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+
+
+def successes() -> Iterator[tuple[str, str, str]]:
+    """Each operation of the document with the status that it has when all is well."""
+    for path, item in openapi.PATHS.items():
+        for method in item.keys() - {"parameters"}:
+            (status,) = (code for code in item[method]["responses"] if code < "300")
+            yield method, path, status
+
+
+def test_every_endpoint_does_what_the_schema_says(address: str, journal: Journal, tmp_path: Path) -> None:
+    done = schemathesis(address, tmp_path, "--max-examples=15", "--seed=1")
+    assert done.returncode == 0, done.stdout
+    assert set(successes()) - set(journal.answers) == set()
+    assert [key for key in journal.answers if key[2] >= "500"] == []
+    print(done.stdout)
+    print(json.dumps({" ".join(key): number for key, number in sorted(journal.answers.items())}))
+
+
+def test_an_answer_that_is_not_in_the_schema_is_found(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(openapi.SCHEMAS["State"]["properties"], "status", {"type": "integer"})
+    done = schemathesis(address, tmp_path, "--include-path=/episodes/{pk}/status/", "--phases=examples")
+    assert (done.returncode, "Response violates schema" in done.stdout) == (1, True), done.stdout

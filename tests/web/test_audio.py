@@ -1,0 +1,532 @@
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.conf import settings as django_settings
+from django.contrib.auth.models import Permission, User
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage, Storage, storages
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.test import AsyncClient, Client
+from django.urls import include, path, re_path, reverse
+from django.views.static import serve
+
+import dailycast.urls
+from dailycast.audio import storage
+from dailycast.models import DailyPodcast, Reason, Status
+from dailycast.web import listening
+
+AUDIO = bytes(range(256)) * 40  # 10,240 bytes, no two neighbours alike
+NAME = "podcasts/podcast_1_1701920000.mp3"
+CLIP = "podcasts/clips/0a1b.mp3"
+GONE = "podcasts/podcast_1_1701920001.mp3"
+URL = f"/media/{NAME}"
+LAST_MODIFIED = "Thu, 07 Dec 2023 03:33:20 GMT"
+
+
+def host_file(request: HttpRequest, path: str) -> HttpResponseBase:
+    return serve(request, path, document_root=str(django_settings.MEDIA_ROOT))
+
+
+def host_page(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("the host's own page")
+
+
+urlpatterns = [
+    *dailycast.urls.media,
+    path("dailycast/", include("dailycast.urls")),
+    path("media/gallery/", host_page),
+    re_path(r"^media/(?P<path>[\s\S]*)$", host_file),  # as `static()` has it, and wider
+]
+
+
+@pytest.fixture(autouse=True)
+def host(settings: Any, media: Path) -> None:
+    """An LMS that serves the rest of MEDIA_URL itself, to anyone, below our patterns; its storage holds four files."""
+    settings.ROOT_URLCONF = "tests.web.test_audio"
+    for name in (NAME, CLIP, "podcasts/unknown.mp3", "courses/a.pdf"):
+        storage.replace(name, AUDIO)
+
+
+@pytest.fixture
+def episode(alex: User) -> DailyPodcast:
+    for name in (CLIP, GONE):
+        DailyPodcast.objects.create(user=alex, audio_file=name, status=Status.COMPLETED)
+    completed_at = datetime(2023, 12, 7, 3, 33, 20, 500_000, tzinfo=UTC)
+    return DailyPodcast.objects.create(
+        user=alex, audio_file=NAME, status=Status.COMPLETED, audio_bytes=len(AUDIO), completed_at=completed_at
+    )
+
+
+class Browser(Client):
+    """Reads what it gets to the end, into `body`, which closes the file."""
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        return self.read(super().get(*args, **kwargs))
+
+    def head(self, *args: Any, **kwargs: Any) -> Any:
+        return self.read(super().head(*args, **kwargs))
+
+    @staticmethod
+    def read(response: Any) -> Any:
+        response.body = response.getvalue()
+        return response
+
+
+@pytest.fixture
+def owner(episode: DailyPodcast) -> Browser:
+    return browser_of("owner", episode.user)
+
+
+def browser_of(who: str, alex: User) -> Browser:
+    """That person, signed in; `inactive owner` signed in before the account was closed."""
+    client = Browser()
+    if who == "signed-out":
+        return client
+    user = alex
+    if "owner" not in who:
+        user = User.objects.create_user(
+            who, is_staff="staff" in who or who == "superuser", is_superuser=who == "superuser"
+        )
+    if "with view permission" in who:
+        user.user_permissions.add(Permission.objects.get(codename="view_dailypodcast"))
+    client.force_login(user)
+    if who == "inactive owner":
+        User.objects.filter(pk=user.pk).update(is_active=False)
+    return client
+
+
+MAY_HEAR = ["owner", "staff with view permission", "superuser"]
+MAY_NOT = ["other learner", "learner with view permission", "staff without permission", "inactive owner", "signed-out"]
+ODD = [
+    f"//{NAME}",
+    f"/./{NAME}",
+    f"/../media/{NAME}",
+    f"/x/../{NAME}",
+    f"/x/../../media/{NAME}",
+    "/podcasts//podcast_1_1701920000.mp3",
+    "/podcasts/./podcast_1_1701920000.mp3",
+    "/podcasts/x/../podcast_1_1701920000.mp3",
+    "/PODCASTS/podcast_1_1701920000.mp3",
+    "/Podcasts/podcast_1_1701920000.mp3",
+    "/podcasts/PODCAST_1_1701920000.MP3",
+    "/podcasts%2Fpodcast_1_1701920000.mp3/",
+    f"/%2F{NAME}",
+    f"/%2e/{NAME}",
+    f"/x/%2e%2e/{NAME}",
+    f"/x/%252e%252e/{NAME}",
+    "/%2570odcasts/podcast_1_1701920000.mp3",
+    "/podcasts%252Fpodcast_1_1701920000.mp3",
+    "/x%5C..%5Cpodcasts%5Cpodcast_1_1701920000.mp3",
+    "/podcasts%5Cpodcast_1_1701920000.mp3",
+    "/podcasts./podcast_1_1701920000.mp3",
+    f"/{NAME}/",
+    f"/{NAME}%00",
+    f"/{NAME}%0A",
+    f"/{NAME}%20",
+    f"/x%0A/../{NAME}",
+    f"/{CLIP}",
+    f"/{GONE}",
+    "/podcasts/unknown.mp3",
+    "/podcasts/",
+    "/podcasts",
+    "/",
+]
+ASKED: dict[str, Callable[[Browser, str], Any]] = {
+    "GET": lambda client, url: client.get(url),
+    "HEAD": lambda client, url: client.head(url),
+    "Range": lambda client, url: client.get(url, headers={"Range": "bytes=0-1"}),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("who", MAY_HEAR)
+def test_who_may_hear_an_episode(episode: DailyPodcast, alex: User, who: str, asked: str) -> None:
+    response = ASKED[asked](browser_of(who, alex), URL)
+    expected = {"GET": (200, AUDIO), "HEAD": (200, b""), "Range": (206, AUDIO[:2])}
+    assert (response.status_code, response.body) == expected[asked]
+
+
+@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("who", MAY_NOT)
+def test_to_everyone_else_it_does_not_exist(episode: DailyPodcast, alex: User, who: str, asked: str) -> None:
+    client = browser_of(who, alex)
+    hidden, unknown = ASKED[asked](client, URL), ASKED[asked](client, "/media/podcasts/none.mp3")
+    assert (hidden.status_code, unknown.status_code) == (404, 404)
+    assert hidden.content.replace(NAME.encode(), b"podcasts/none.mp3") == unknown.content
+
+
+@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("who", MAY_HEAR + MAY_NOT)
+def test_no_other_spelling_leads_to_it(episode: DailyPodcast, alex: User, who: str, asked: str) -> None:
+    browser = browser_of(who, alex)
+    answers = {address: ASKED[asked](browser, f"/media{address}").status_code for address in ODD}
+    assert answers == dict.fromkeys(ODD, 404)
+
+
+@pytest.mark.parametrize(
+    "address", [f"//{NAME}", f"/./{NAME}", f"/x/../{NAME}", f"/../media/{NAME}", "/podcasts//unknown.mp3"]
+)
+def test_a_host_alone_would_give_it_away(settings: Any, address: str) -> None:
+    """What the table above holds against: without our patterns these spellings answer 200."""
+    settings.ROOT_URLCONF = tuple(urlpatterns[1:])
+    assert Browser().get(f"/media{address}").body == AUDIO
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [("courses/a.pdf", AUDIO), ("gallery/", b"the host's own page"), ("podcasts-archive/b.txt", b"b")],
+)
+def test_the_hosts_own_addresses_go_on_working(address: str, text: bytes) -> None:
+    storage.replace("podcasts-archive/b.txt", b"b")
+    assert Browser().get(f"/media/{address}").body == text
+
+
+def test_a_row_whose_audio_is_not_finished_has_no_address(owner: Browser, episode: DailyPodcast) -> None:
+    DailyPodcast.objects.filter(pk=episode.pk).update(status=Status.RUNNING)
+    assert owner.get(URL).status_code == 404
+
+
+def test_a_clean_name_that_a_database_takes_for_another_is_refused(
+    owner: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MariaDB finds `podcasts/A.mp3` when asked for `podcasts/a.mp3`; iexact is that here."""
+    rows = type(DailyPodcast.objects.all())
+    real = rows.filter
+
+    def loose(self: Any, **wanted: Any) -> Any:
+        return real(self, **{name.replace("audio_file", "audio_file__iexact"): value for name, value in wanted.items()})
+
+    monkeypatch.setattr(rows, "filter", loose)
+    assert owner.get(URL).status_code == 200
+    storage.replace(NAME.upper().replace("PODCASTS/", "podcasts/"), AUDIO)
+    assert owner.get(URL.upper().replace("/MEDIA/PODCASTS/", "/media/podcasts/")).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["podcasts/./clips/0a1b.mp3", "podcasts//unknown.mp3", "PODCASTS/x.mp3", CLIP])
+def test_a_row_does_not_give_away_what_is_no_episodes_audio(owner: Browser, episode: DailyPodcast, name: str) -> None:
+    storage.replace("PODCASTS/x.mp3", AUDIO)
+    DailyPodcast.objects.filter(pk=episode.pk).update(audio_file=name)
+    assert owner.get(f"/media/{name}").status_code == 404
+
+
+def test_a_stranger_is_not_sent_to_a_login_page(settings: Any, episode: DailyPodcast) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+    assert Browser().get(URL).status_code == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_only_get_and_head_are_answered(owner: Browser, method: str) -> None:
+    strict = Browser(enforce_csrf_checks=True)
+    strict.cookies = owner.cookies
+    response = strict.generic(method, URL)
+    assert (response.status_code, response["Allow"]) == (405, "GET, HEAD")
+
+
+def test_what_a_response_says_of_the_file(owner: Browser) -> None:
+    response = owner.get(URL)
+    others = ("ETag", "X-Frame-Options", "Content-Language")
+    said = {name: response[name] for name in response.headers if name not in others}
+    assert said == {
+        "Content-Type": "audio/mpeg",
+        "Content-Length": "10240",
+        "Accept-Ranges": "bytes",
+        "Last-Modified": LAST_MODIFIED,
+        "Cache-Control": "private, no-cache",
+        "Vary": "Cookie, Accept-Language",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
+
+
+@pytest.mark.parametrize("asked", ["", "bytes=0-1", "bytes=99999-"])
+def test_head_says_the_same_without_a_body_and_ignores_ranges(owner: Browser, asked: str) -> None:
+    get, head = owner.get(URL), owner.head(URL, headers={"Range": asked})
+    assert (head.status_code, dict(head.headers), head.body) == (get.status_code, dict(get.headers), b"")
+    assert not head.streaming  # the test client would throw a streamed body away, a server would send it
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-1", 0, 1),
+        ("bytes=5-", 5, 10239),
+        ("bytes=-500", 9740, 10239),
+        ("bytes=-99999", 0, 10239),
+        ("bytes=10000-99999", 10000, 10239),
+        ("bytes=0-99999999999999999999", 0, 10239),
+        ("bytes=0-0", 0, 0),
+        ("bytes=10239-", 10239, 10239),
+        ("bytes=0-10239", 0, 10239),
+        (" Bytes=7-9 ", 7, 9),
+    ],
+)
+def test_a_range_is_answered_with_that_part(owner: Browser, asked: str, first: int, last: int) -> None:
+    response = owner.get(URL, headers={"Range": asked})
+    assert (response.status_code, response.body) == (206, AUDIO[first : last + 1])
+    assert response["Content-Range"] == f"bytes {first}-{last}/10240"
+    assert response["Content-Length"] == str(last + 1 - first)
+
+
+@pytest.mark.parametrize("asked", ["bytes=10240-", "bytes=10240-10300", "bytes=-0", "bytes=99999999999999999999-"])
+def test_a_range_past_the_end_is_refused(owner: Browser, asked: str) -> None:
+    response = owner.get(URL, headers={"Range": asked})
+    assert (response.status_code, response["Content-Range"], response.body) == (416, "bytes */10240", b"")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["bytes=5-2", "bytes=-", "bytes=a-b", "bytes=1", "bytes=--1", "bytes=٣-٤", "lines=0-1", "0-1", "bytes=0-1,5-6"],
+)
+def test_a_malformed_range_or_several_give_the_whole(owner: Browser, asked: str) -> None:
+    response = owner.get(URL, headers={"Range": asked})
+    assert (response.status_code, response.body, "Content-Range" in response) == (200, AUDIO, False)
+
+
+def test_an_empty_file_has_no_part(owner: Browser) -> None:
+    storage.replace(NAME, b"")
+    assert (owner.get(URL).status_code, owner.get(URL)["Content-Length"]) == (200, "0")
+    assert owner.get(URL, headers={"Range": "bytes=0-"})["Content-Range"] == "bytes */0"
+
+
+def test_a_browser_that_has_it_is_not_sent_it_again(owner: Browser) -> None:
+    etag = owner.get(URL)["ETag"]
+    for condition in (
+        {"If-None-Match": etag},
+        {"If-None-Match": f'"x", W/{etag}'},
+        {"If-Modified-Since": LAST_MODIFIED},
+    ):
+        response = owner.get(URL, headers={"Range": "bytes=0-1", **condition})
+        assert (response.status_code, response.body, response["ETag"]) == (304, b"", etag)
+        assert response["Cache-Control"] == "private, no-cache"
+    assert owner.get(URL, headers={"If-None-Match": '"x"'}).status_code == 200
+    assert owner.get(URL, headers={"If-Match": '"x"'}).status_code == 412
+
+
+def test_the_etag_is_strong_and_changes_with_the_audio(owner: Browser, episode: DailyPodcast) -> None:
+    first = owner.get(URL)["ETag"]
+    assert (first[0], first[-1], owner.get(URL)["ETag"]) == ('"', '"', first)
+    storage.replace(NAME, AUDIO[:-1])
+    second = owner.get(URL)["ETag"]
+    DailyPodcast.objects.filter(pk=episode.pk).update(
+        completed_at=datetime(2023, 12, 7, 3, 33, 20, 600_000, tzinfo=UTC)
+    )
+    assert len({first, second, owner.get(URL)["ETag"]}) == 3
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [("ETag", 206), (LAST_MODIFIED, 206), ('"another"', 200), ("Thu, 07 Dec 2023 03:33:21 GMT", 200), ("bytes", 200)],
+)
+def test_a_part_is_added_only_to_the_same_file(owner: Browser, condition: str, status: int) -> None:
+    condition = owner.get(URL)["ETag"] if condition == "ETag" else condition
+    response = owner.get(URL, headers={"Range": "bytes=0-1", "If-Range": condition})
+    assert response.status_code == status
+
+
+def test_the_hosts_middleware_does_not_break_ranges(settings: Any, owner: Browser) -> None:
+    names = ["gzip.GZipMiddleware", "http.ConditionalGetMiddleware"]
+    settings.MIDDLEWARE = [f"django.middleware.{name}" for name in names] + settings.MIDDLEWARE
+    accepts = {"Accept-Encoding": "gzip, deflate, br"}
+    whole = owner.get(URL, headers=accepts)
+    part = owner.get(URL, headers=accepts | {"Range": "bytes=0-999", "If-Range": whole["ETag"]})
+    assert (whole.body, whole["Content-Length"], "Content-Encoding" in whole) == (AUDIO, "10240", False)
+    assert (part.status_code, part.body, "Content-Encoding" in part) == (206, AUDIO[:1000], False)
+    assert (part["Content-Range"], part["Content-Length"]) == ("bytes 0-999/10240", "1000")
+    assert owner.get(URL, headers=accepts | {"If-None-Match": whole["ETag"]}).status_code == 304
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> "list[File[Any]]":
+    """Every file that the storage has opened."""
+    files: list[File[Any]] = []
+    real = FileSystemStorage.open
+
+    def spy(self: FileSystemStorage, *args: Any, **kwargs: Any) -> "File[Any]":
+        files.append(real(self, *args, **kwargs))
+        return files[-1]
+
+    monkeypatch.setattr(FileSystemStorage, "open", spy)
+    return files
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Range": "bytes=0-1"}, {"Range": "bytes=99999-"}, {"If-Modified-Since": LAST_MODIFIED}]
+)
+def test_the_file_is_closed_when_the_response_ends(
+    owner: Browser, client: Client, opened: "list[File[Any]]", headers: dict[str, str]
+) -> None:
+    owner.head(URL, headers=headers)
+    owner.get(URL, headers=headers)
+    client.cookies = owner.cookies
+    client.get(URL, headers=headers).close()  # a browser that goes away
+    assert [file.closed for file in opened] == [True, True, True]
+
+
+def test_a_long_file_is_sent_in_blocks(owner: Browser, client: Client) -> None:
+    storage.replace(NAME, b"x" * 150_000)
+    client.cookies = owner.cookies
+    response: Any = client.get(URL, headers={"Range": "bytes=10000-"})
+    assert [len(block) for block in response.streaming_content] == [65536, 65536, 8928]
+
+
+def test_an_asgi_server_streams_it_too(episode: DailyPodcast, opened: "list[File[Any]]") -> None:
+    storage.replace(NAME, AUDIO * 10)
+    client = AsyncClient()
+    client.force_login(episode.user)
+
+    async def listen() -> tuple[int, list[int]]:
+        response: Any = await client.get(URL, headers={"Range": "bytes=2400-"})
+        blocks = [len(block) async for block in response.streaming_content]
+        return response.status_code, blocks
+
+    assert async_to_sync(listen)() == (206, [65536, 34464])
+    assert [file.closed for file in opened] == [True]
+
+
+class Elsewhere(Storage):
+    """A bucket: its addresses are on another host, and each is new."""
+
+    def exists(self, name: str) -> bool:
+        return True
+
+    def url(self, name: str | None) -> str:
+        return f"https://bucket.example.com/{name}?signed"
+
+    def open(self, name: str, mode: str = "rb") -> Any:
+        raise AssertionError("the bucket serves it, not this process")
+
+
+@pytest.fixture
+def bucket(settings: Any) -> None:
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "tests.web.test_audio.Elsewhere"}}
+    assert isinstance(storages["default"], Elsewhere)
+
+
+def test_a_storage_on_another_host_gets_a_redirect(owner: Browser, bucket: None) -> None:
+    response = owner.get(URL)
+    assert (response.status_code, response["Location"]) == (302, f"https://bucket.example.com/{NAME}?signed")
+    assert response["Cache-Control"] == "private, no-store"
+
+
+def test_a_file_that_is_gone_from_another_host_is_told(
+    owner: Browser, episode: DailyPodcast, bucket: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Elsewhere, "exists", lambda self, name: False)
+    assert owner.get(URL).status_code == 404
+    episode.refresh_from_db()
+    assert episode.error_code == Reason.MISSING
+
+
+def test_a_download_from_another_host_has_its_name(
+    owner: Browser, bucket: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def url(self: object, name: str, parameters: dict[str, str] | None = None) -> str:
+        return f"https://bucket.example.com/{name}?{urlencode(parameters or {})}"
+
+    monkeypatch.setattr(Elsewhere, "url", url)
+    assert "ResponseContentDisposition=attachment%3B" in owner.get(f"{URL}?download=1")["Location"]
+    assert owner.get(URL)["Location"].endswith("?")
+
+
+def test_a_disk_under_another_name_of_this_host_is_served_here(settings: Any, owner: Browser) -> None:
+    settings.MEDIA_URL = "https://www.example.com/media/"
+    assert owner.get(URL).body == AUDIO
+
+
+@pytest.mark.parametrize("who", MAY_NOT)
+def test_nobody_else_is_given_a_signed_address(episode: DailyPodcast, alex: User, bucket: None, who: str) -> None:
+    assert browser_of(who, alex).get(URL).status_code == 404
+
+
+def test_a_media_url_that_names_this_host_is_served_here(settings: Any, owner: Browser) -> None:
+    settings.MEDIA_URL = "http://testserver/media/"
+    assert owner.get(URL).body == AUDIO
+
+
+# Downloads, missing files, links, signed addresses, X-Accel
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Yesterday's mistakes", 'attachment; filename="Yesterday\'s mistakes 2023-12-07.mp3"'),
+        ('../a/b: "c"?', 'attachment; filename="a b c 2023-12-07.mp3"'),
+        ("", 'attachment; filename="podcast 2023-12-07.mp3"'),
+        ("昨日", "attachment; filename*=utf-8''%E6%98%A8%E6%97%A5%202023-12-07.mp3"),
+    ],
+)
+def test_a_download_has_a_name_that_says_what_it_is(episode: DailyPodcast, title: str, name: str) -> None:
+    DailyPodcast.objects.filter(pk=episode.pk).update(title=title)
+    browser = Browser()
+    browser.force_login(episode.user)
+    response = browser.get(URL + "?download=1")
+    assert (response.status_code, response["Content-Disposition"], response.body) == (200, name, AUDIO)
+    assert "Content-Disposition" not in browser.get(URL)
+
+
+def test_a_missing_file_is_404_and_the_row_says_so_until_it_is_back(episode: DailyPodcast, media: Path) -> None:
+    browser = Browser()
+    browser.force_login(episode.user)
+    away = (media / NAME).rename(media / "away")
+    assert browser.get(URL).status_code == 404
+    episode.refresh_from_db()
+    assert (episode.error_code, episode.has_audio, episode.status) == (Reason.MISSING, False, Status.COMPLETED)
+    away.rename(media / NAME)
+    assert browser.get(URL).status_code == 200
+    episode.refresh_from_db()
+    assert (episode.error_code, episode.has_audio) == ("", True)
+
+
+def test_a_link_out_of_the_folder_is_not_followed(episode: DailyPodcast, media: Path) -> None:
+    (media / NAME).unlink()
+    (media / NAME).symlink_to(media / "courses" / "a.pdf")
+    browser = Browser()
+    browser.force_login(episode.user)
+    assert browser.get(URL).status_code == 404
+
+
+def signed_url(podcast: DailyPodcast, user: User) -> str:
+    return reverse("dailycast:audio", args=[listening.audio_token(podcast, user), "episode"])
+
+
+def test_a_signed_address_needs_no_session(episode: DailyPodcast, alex: User) -> None:
+    response = Browser().get(signed_url(episode, alex), headers={"Range": "bytes=0-3"})
+    assert (response.status_code, response.body) == (206, AUDIO[:4])
+    assert "sessionid" not in response.cookies
+
+
+@pytest.mark.parametrize("case", ["stranger", "inactive", "deleted", "too old", "forged", "another row"])
+def test_a_signed_address_is_worth_no_more_than_its_user(
+    episode: DailyPodcast, alex: User, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = User.objects.create_user("other")
+    address = signed_url(episode, other if case in ("stranger", "deleted") else alex)
+    if case == "inactive":
+        User.objects.filter(pk=alex.pk).update(is_active=False)
+    elif case == "deleted":
+        other.delete()
+    elif case == "too old":
+        monkeypatch.setattr(listening, "HOUR", -1)
+    elif case == "forged":
+        address = address.replace("/episode.mp3", "x/episode.mp3")
+    elif case == "another row":
+        DailyPodcast.objects.filter(pk=episode.pk).update(status=Status.FAILED)
+    assert Browser().get(address).status_code == 404
+
+
+def test_nginx_is_told_where_the_file_is(episode: DailyPodcast, settings: Any) -> None:
+    settings.DAILYCAST_ACCEL_PREFIX = "/protected/"
+    browser = Browser()
+    browser.force_login(episode.user)
+    response = browser.get(URL)
+    assert (response.status_code, response.body) == (200, b"")
+    assert response["X-Accel-Redirect"] == f"/protected/{NAME}"
+    assert (response["Content-Type"], response["Cache-Control"]) == ("audio/mpeg", "private, no-cache")
+    assert "X-Accel-Redirect" not in Browser().get(URL)
