@@ -79,14 +79,14 @@ def used(speech: "QuerySet[ProviderCall]", rate: int) -> float:
 
 def measure(learners: int, rate: int, concurrency: int) -> None:
     from dailycast.models import DailyPodcast, Kind, Outcome, ProviderCall
-    from dailycast.purchases import money
-    from dailycast.runners import nightly as daily
+    from dailycast.models.dates import today
+    from dailycast.runners import nightly
 
     wall, cpu = time.perf_counter(), time.process_time()
-    tally = daily.Edition(money.today(), concurrency=concurrency).make()
+    tally = nightly.Edition(today(), concurrency=concurrency).make()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     heard = DailyPodcast.objects.exclude(audio_file=None).exclude(audio_file="").count()
-    assert (tally.made, tally.silent, heard) == (learners, 0, learners), tally
+    assert (tally.made, tally.without_audio, heard) == (learners, 0, learners), tally
     speech = ProviderCall.objects.filter(kind=Kind.SPEECH)
     clips, throttled = speech.filter(outcome=Outcome.OK).count(), speech.filter(outcome=Outcome.REFUSED).count()
     print(f"{learners} learners, {concurrency} at a time, {clips} clips: {wall:.1f} s, {throttled} calls throttled")

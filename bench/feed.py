@@ -40,8 +40,7 @@ def episodes() -> str:
     from django.urls import reverse
     from django.utils import timezone
 
-    from dailycast.models import DailyPodcast, Status
-    from dailycast.web.listening import feed_of
+    from dailycast.models import DailyPodcast, Feed, Status
 
     alex = User.objects.create_user("alex")
     DailyPodcast.objects.bulk_create(
@@ -61,7 +60,7 @@ def episodes() -> str:
         )
         for day in range(EPISODES)
     )
-    return reverse("dailycast:feed", args=[feed_of(alex).token])
+    return reverse("dailycast:feed", args=[Feed.for_user(alex).token])
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ def prepare(folder: str) -> str:
     from dailycast.models import DailyPodcast, Status
 
     alex = User.objects.create_user("alex")
-    storage.replace(NAME, MP3)
+    storage.write_atomic(NAME, MP3)
     DailyPodcast.objects.create(user=alex, audio_file=NAME, status=Status.COMPLETED, completed_at=timezone.now())
     client = Client()
     client.force_login(alex)

@@ -15,12 +15,12 @@ from django.urls import Resolver404, resolve
 from .audio import cover, storage
 from .conf import KINDS, conf
 from .errors import DailycastError, LanguageError, LearnerContextError, ProviderNotConfigured
-from .gateway import registry
 from .languages.table import normalise
 from .learner import host_callable
-from .purchases import money
+from .purchases import prices
 from .purchases import rate_limits as limits
-from .runners import pool as runners
+from .runners.dispatch import RUNNERS
+from .studio.providers import Chain, voices, writers
 from .web import audio as views
 
 S3_RECIPE = """\
@@ -63,7 +63,7 @@ def check_readable() -> list[CheckMessage]:
 
 def check_storage() -> list[CheckMessage]:
     messages: list[CheckMessage] = []
-    if reason := storage.unwritable():
+    if reason := storage.unwritable_reason():
         hint = f"Make it writable for the web server's user, say: chown -R www-data {settings.MEDIA_ROOT}"
         messages.append(Warning(f"No MP3 can be saved: {reason}.", hint=hint, id="dailycast.W002"))
     if old := getattr(settings, "DEFAULT_FILE_STORAGE", None):
@@ -73,13 +73,11 @@ def check_storage() -> list[CheckMessage]:
 
 def check_providers() -> list[CheckMessage]:
     messages: list[CheckMessage] = []
-    for load, names in (
-        (registry.llm_provider, conf.DAILYCAST_LLM_PROVIDERS),
-        (registry.tts_provider, conf.DAILYCAST_TTS_PROVIDERS),
-    ):
-        for name in names:
+    chains: tuple[Chain[Any], ...] = (writers, voices)
+    for chain in chains:
+        for name in chain.names():
             try:
-                problems = load(name).problems()
+                problems = chain.get(name).problems()
             except ProviderNotConfigured as error:
                 hint = "Use a name of docs/providers.md or the dotted path of your own class."
                 messages.append(Warning(str(error), hint=hint, id="dailycast.W004"))
@@ -118,7 +116,7 @@ def check_prices() -> list[CheckMessage]:
     return [
         Warning(f"DAILYCAST_PRICES: {key}={listed} is no price.", hint=hint, id="dailycast.W009")
         for key, listed in conf.DAILYCAST_PRICES.items()
-        if money.read_price(listed) is None
+        if prices.read_price(listed) is None
     ]
 
 
@@ -145,8 +143,8 @@ def check_cover() -> list[CheckMessage]:
 
 def check_runner() -> list[CheckMessage]:
     runner = conf.DAILYCAST_RUNNER
-    if runner not in runners.RUNNERS:
-        hint = f"Set it to one of {', '.join(runners.RUNNERS)}."
+    if runner not in RUNNERS:
+        hint = f"Set it to one of {', '.join(RUNNERS)}."
         return [Warning(f"DAILYCAST_RUNNER={runner} is no runner.", hint=hint, id="dailycast.W011")]
     if runner == "celery" and not find_spec("celery"):
         hint = "pip install 'dailycast[celery]'"
@@ -170,13 +168,13 @@ def check_private(**_: Any) -> list[CheckMessage]:
 
 def check_keys() -> list[CheckMessage]:
     messages: list[CheckMessage] = []
-    writers, without = registry.llm_chain(), registry.llm_missing()
-    if not writers:
-        messages.append(Warning("No writer is configured.", hint=without, id="dailycast.W008"))
-    elif without and all(writer.unbilled() for writer in writers):
-        names = ", ".join(writer.name for writer in writers)
-        messages.append(Info(f"Scripts are written by {names}, without a key.", hint=without, id="dailycast.I001"))
-    if not registry.tts_chain():
-        without = registry.tts_missing()
-        messages.append(Info("No voice is configured: episodes are script-only.", hint=without, id="dailycast.I002"))
+    configured, missing = writers.configured(), writers.missing()
+    if not configured:
+        messages.append(Warning("No writer is configured.", hint=missing, id="dailycast.W008"))
+    elif missing and all(writer.unbilled() for writer in configured):
+        names = ", ".join(writer.name for writer in configured)
+        messages.append(Info(f"Scripts are written by {names}, without a key.", hint=missing, id="dailycast.I001"))
+    if not voices.configured():
+        missing = voices.missing()
+        messages.append(Info("No voice is configured: episodes are script-only.", hint=missing, id="dailycast.I002"))
     return messages

@@ -108,3 +108,16 @@ class ProviderNotConfigured(ProviderError):  # noqa: N818  # it reads as what it
 
     def __init__(self, message: str) -> None:
         super().__init__(message, permanent=True, billed=())
+
+
+class CapturedError:
+    """A context that keeps the error that ends its block, for code that raises it later or in another thread."""
+
+    error: BaseException | None = None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        self.error = error
+        return True

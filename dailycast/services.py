@@ -1,4 +1,4 @@
-"""The heart: the story from a user to an episode, read top-down.
+"""The story from a user to an episode, read top-down.
 
 Three public functions, as every host knows them: `create_podcast_for_user`, `generate_podcast_script`,
 `synthesize_audio`. The runners call `run` with the key of a row; the story then goes on from what the row has.
@@ -6,46 +6,32 @@ Three public functions, as every host knows them: `create_podcast_for_user`, `ge
 
 import logging
 from datetime import timedelta
-from decimal import Decimal
-from traceback import extract_tb
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.files.storage import default_storage
 from django.db import Error as AnyDatabaseError
 from django.utils import timezone
 
 from .audio import storage
 from .conf import conf
-from .errors import (
-    BudgetError,
-    ClaimLostError,
-    LanguageError,
-    LearnerContextError,
-    NeedsPersonError,
-    ProviderError,
-    ReleasedError,
-    ScriptError,
-    SkippedError,
-)
-from .gateway.vendor import Caught
-from .jobs import queue as jobs
-from .jobs.queue import Job
+from .errors import ClaimLostError, NeedsPersonError, ReleasedError, SkippedError
+from .jobs import queue
+from .jobs.database import require_no_transaction
+from .jobs.heartbeat import keep_lease
+from .jobs.job import Job
+from .jobs.reasons import details_of, is_expected, reason_for
 from .languages.table import normalise
 from .learner import LearnerContext, get_learner_context, learner_context
 from .models import NO_AUDIO, DailyPodcast, Reason, Skip, Source, Status
-from .purchases import money
-from .purchases import purchase as calls
-from .script import grammar as script
+from .purchases import ledger
+from .script import grammar
 from .signals import podcast_ready
-from .studio import speech as studio
-from .studio.speech import NOT_CONFIGURED as NOT_CONFIGURED  # what the log says without AWS keys
-from .studio.speech import NoVoiceError, Speech
+from .studio.estimate import bytes_needed
+from .studio.voices import NOT_CONFIGURED as NOT_CONFIGURED  # what the log says without AWS keys
+from .studio.voices import NoVoiceError, Speech, make_speech
+from .studio.writers import write_script
 
 logger = logging.getLogger("dailycast")
-FIRST_PAUSE, LONGEST_PAUSE = 30.0, 86_400.0  # seconds until the next attempt; doubled with each one
 NEWS = timedelta(days=1)  # for which a finished episode is news
-ROOM = 3  # a disk must hold this many times the speech: the clips, the episode, and something for others
-BYTES_A_CHARACTER = 1_000  # of an MP3 at 64 kbit/s, at eight characters a second
 
 
 # The three public functions
@@ -57,8 +43,8 @@ def create_podcast_for_user(user: AbstractBaseUser, language: str | None = None)
     Returns the row: `completed`, with or without audio, or `failed` when no script could be had (`error_message`
     says why). Raises LanguageError for an unknown language before anything is paid, InTransactionError.
     """
-    jobs.outside_transaction()
-    return produce(jobs.submit(user, language))
+    require_no_transaction()
+    return retry_now(queue.submit(user, language))
 
 
 def generate_podcast_script(user: AbstractBaseUser, language: str | None = None) -> tuple[str, str]:
@@ -66,9 +52,9 @@ def generate_podcast_script(user: AbstractBaseUser, language: str | None = None)
 
     Raises ProviderError when every writer failed, LanguageError, LearnerContextError, InTransactionError.
     """
-    jobs.outside_transaction()
+    require_no_transaction()
     context = get_learner_context(user)
-    draft = studio.write_script(context, choose_language(language, context), conf.DAILYCAST_MINUTES, Job())
+    draft = write_script(context, choose_language(language, context), conf.DAILYCAST_MINUTES, Job())
     return draft.text, draft.completion.provider
 
 
@@ -78,9 +64,9 @@ def synthesize_audio(script_text: str, language: str | None = None) -> tuple[byt
     Raises ProviderError when every voice failed, ScriptError for a script that an editor has to mend, LanguageError,
     InTransactionError.
     """
-    jobs.outside_transaction()
+    require_no_transaction()
     try:
-        speech = studio.make_speech(script_text, choose_language(language), Job())
+        speech = make_speech(script_text, choose_language(language), Job())
     except NoVoiceError:
         return b"", NO_AUDIO
     return speech.mp3, speech.provider
@@ -89,43 +75,37 @@ def synthesize_audio(script_text: str, language: str | None = None) -> tuple[byt
 # An episode
 
 
-def produce(podcast: DailyPodcast) -> DailyPodcast:
-    """Make what the row still lacks, now, whatever was tried before. A script that stands is never paid for again."""
-    jobs.outside_transaction()
-    jobs.reopen(podcast.pk)
+def retry_now(podcast: DailyPodcast) -> DailyPodcast:
+    """Make what the row still lacks, now, whatever was tried before. A script that is there is never paid for again."""
+    require_no_transaction()
+    queue.reopen(podcast.pk)
     run(podcast.pk)
     return DailyPodcast.objects.filter(pk=podcast.pk).first() or podcast  # it may be gone
 
 
-def run(pk: int, patient: bool = False) -> Job | None:
+def run(pk: int, can_reschedule: bool = False) -> Job | None:
     """Claim a row that is due and bring it to its end; None when there was nothing to do.
 
-    `patient` is for those who come back: a fault that passes then puts the row back for a later attempt.
+    `can_reschedule` is for callers that come back: a fault that passes then puts the row back for a later attempt.
     """
-    job = jobs.patiently(lambda: jobs.claim(pk, patient))
+    job = queue.claim(pk, can_reschedule)
     if job is not None:
-        with jobs.kept(job):
+        with keep_lease(job):
             _make(job)
-        announce(job.row)
+        announce(pk)
     return job
 
 
-def announce(podcast: DailyPodcast) -> None:
+def announce(pk: int) -> None:
     """Tell the host that an episode is ready: once, and only what is committed."""
-    row = DailyPodcast.objects.filter(pk=podcast.pk)
-    if jobs.patiently(lambda: row.filter(status=Status.COMPLETED, announced=False).update(announced=True)):
-        ready = jobs.patiently(row.first)  # another worker may have finished it
-        if ready is not None:
-            podcast_ready.send_robust(DailyPodcast, podcast=ready)
+    if podcast := queue.take_announcement(pk):
+        podcast_ready.send_robust(DailyPodcast, podcast=podcast)
 
 
-def announce_forgotten() -> None:
-    """Tell of the episodes whose worker ended between the last write and the news."""
-    now = timezone.now()
-    lately = (now - NEWS, now - timedelta(seconds=conf.DAILYCAST_LEASE_SECONDS))
-    rows = DailyPodcast.objects.filter(status=Status.COMPLETED, announced=False, completed_at__range=lately)
-    for podcast in jobs.patiently(lambda: list(rows.only("pk"))):
-        announce(podcast)
+def announce_missed() -> None:
+    """Announce the episodes whose worker ended between the last write and the announcement."""
+    for pk in queue.unannounced(within=NEWS):
+        announce(pk)
 
 
 def _make(job: Job) -> None:
@@ -135,11 +115,11 @@ def _make(job: Job) -> None:
             raise NeedsPersonError(f"It was begun {job.row.attempts - 1} times and never came to an end.")
         if not job.row.script_text:
             _write(job)
-        calls.forget(job)
+        ledger.clear_answers(job)
         if job.row.with_audio:
             _speak(job)
         else:
-            _without_audio(job, Reason.AUDIO_NOT_ASKED)
+            _finish_without_audio(job, Reason.AUDIO_NOT_ASKED)
     except Exception as error:  # noqa: BLE001  # the job boundary
         _end(job, error)
     except KeyboardInterrupt as stop:
@@ -149,20 +129,20 @@ def _make(job: Job) -> None:
 
 def _write(job: Job) -> None:
     context = _context(job)
-    if job.row.source == Source.DAILY and (reason := why_not(context)):
+    if job.row.source == Source.DAILY and (reason := skip_reason(context)):
         raise SkippedError(reason)
     language = choose_language(job.row.language, context)
     job.write(language=language, context=context.as_dict())
-    draft = studio.write_script(context, language, job.row.minutes or conf.DAILYCAST_MINUTES, job)
-    if not job.script_now():  # else an editor was quicker
+    draft = write_script(context, language, job.row.minutes or conf.DAILYCAST_MINUTES, job)
+    if not job.current_script():  # else an editor was quicker
         job.write(
-            title=script.title(draft.text)[:200],
+            title=grammar.title(draft.text)[:200],
             script_text=draft.text,
             llm_provider=draft.completion.provider,
             llm_model=draft.completion.model,
             prompt_tokens=draft.completion.prompt_tokens,
             completion_tokens=draft.completion.completion_tokens,
-            cost_usd=_spent(job)[0],
+            cost_usd=ledger.cost_of(job.row)[0],
         )
 
 
@@ -171,7 +151,7 @@ def _context(job: Job) -> LearnerContext:
     return learner_context(job.row.context) if job.row.context else get_learner_context(job.row.user)
 
 
-def why_not(context: LearnerContext) -> Skip | None:
+def skip_reason(context: LearnerContext) -> Skip | None:
     """Why there is to be no nightly edition for this learner; None when there is to be one."""
     if context.opted_out:
         return Skip.OPTED_OUT
@@ -180,11 +160,11 @@ def why_not(context: LearnerContext) -> Skip | None:
 
 def _speak(job: Job) -> None:
     try:
-        speech = _saved(job)
-    except NoVoiceError as none:
-        return _without_audio(job, none.reason, str(none))
-    usd, characters = _spent(job)
-    return job.end(
+        speech = _save_speech(job)
+    except NoVoiceError as error:
+        return _finish_without_audio(job, error.reason, str(error))
+    usd, characters = ledger.cost_of(job.row)
+    return job.finish(
         Status.COMPLETED,
         audio_bytes=len(speech.mp3),
         duration_seconds=speech.duration,
@@ -198,60 +178,32 @@ def _speak(job: Job) -> None:
     )
 
 
-def _saved(job: Job) -> Speech:
+def _save_speech(job: Job) -> Speech:
     """The speech of the script, in its file. Where an editor changed the script meanwhile, the change is spoken too."""
     while True:
-        text = job.script_now()
-        _need_room(text)
-        speech = studio.make_speech(text, job.row.language, job)
-        job.renew()  # a worker that slept here may have been given up, and the file be another's by now
-        name = storage.replace(job.write_audio_name(), speech.mp3)
+        text = job.current_script()
+        storage.require_space(bytes_needed(text))
+        speech = make_speech(text, job.row.language, job)
+        job.renew()  # a worker that was suspended here may have lost the claim, and the file is another's then
+        name = storage.write_atomic(job.write_audio_name(), speech.mp3)
         if name != job.row.audio_file.name:  # a storage that chooses names itself
             job.write(audio_file=name)
-        if job.script_now() == text:
+        if job.current_script() == text:
             return speech
 
 
-def _spent(job: Job) -> tuple[Decimal | None, int]:
-    return jobs.patiently(lambda: money.spent(job.row))
-
-
-def _need_room(text: str) -> None:
-    """Raises OSError, before a character is paid for, when the disk cannot take the speech of `text`."""
-    free, need = storage.free_bytes(), ROOM * BYTES_A_CHARACTER * len(text)
-    if reason := storage.unwritable():
-        raise OSError(reason)
-    if free is not None and free < need:
-        raise OSError(f"the disk has {free / 1e6:.1f} MB free, and this episode may need {need / 1e6:.1f} MB")
-
-
-def _without_audio(job: Job, reason: Reason, details: str = "") -> None:
-    usd, characters = _spent(job)
+def _finish_without_audio(job: Job, reason: Reason, details: str = "") -> None:
+    usd, characters = ledger.cost_of(job.row)
     values = {"error_code": reason, "error_message": details, "cost_usd": usd, "tts_characters": characters or None}
-    job.renew()  # else a worker that was given up would delete the file of the one that came after it
-    _drop_file(job)
-    job.end(Status.COMPLETED, audio_file=None, tts_provider=NO_AUDIO, completed_at=timezone.now(), **values)
+    job.renew()  # else a worker that lost the claim would delete the file of the one that has it
+    _delete_audio(job)
+    job.finish(Status.COMPLETED, audio_file=None, tts_provider=NO_AUDIO, completed_at=timezone.now(), **values)
 
 
-def _drop_file(job: Job) -> None:
-    """No row will name this file: an earlier attempt may have written it and ended before it said so."""
-    name, deleting = job.row.audio_file and job.row.audio_file.name, Caught()
-    with deleting:
-        if name:
-            default_storage.delete(name)
-    if deleting.error:
-        logger.warning("Dailycast: %s could not be deleted: %s", name, deleting.error)
-
-
-REASONS: dict[type[BaseException], tuple[Reason, Reason]] = {  # before there is a script, and after
-    LearnerContextError: (Reason.LEARNER, Reason.INTERNAL),
-    LanguageError: (Reason.LEARNER, Reason.INTERNAL),  # the records name one that we do not know
-    BudgetError: (Reason.BUDGET, Reason.BUDGET),
-    ProviderError: (Reason.NO_SCRIPT, Reason.AUDIO_FAILED),
-    ScriptError: (Reason.NO_SCRIPT, Reason.AUDIO_FAILED),
-    OSError: (Reason.INTERNAL, Reason.NOT_SAVED),
-    NeedsPersonError: (Reason.NEEDS_PERSON, Reason.NEEDS_PERSON),
-}
+def _delete_audio(job: Job) -> None:
+    """No row will name this file: an earlier attempt may have written it and died before it wrote so."""
+    if job.row.audio_file:
+        storage.delete_if_possible(str(job.row.audio_file.name))
 
 
 def _end(job: Job, error: BaseException) -> None:
@@ -259,8 +211,8 @@ def _end(job: Job, error: BaseException) -> None:
         _end_as(job, error)
     except ClaimLostError as lost:
         logger.warning("Dailycast: %s", lost)
-        if not DailyPodcast.objects.filter(pk=job.row.pk).exists():
-            _drop_file(job)
+        if job.is_deleted():
+            _delete_audio(job)
     except AnyDatabaseError:
         logger.exception("Dailycast: the end of episode %s is not written; a sweep will take it back", job.row.pk)
 
@@ -272,29 +224,14 @@ def _end_as(job: Job, error: BaseException) -> None:
         return job.release()
     if isinstance(error, SkippedError):
         job.skipped = Skip(str(error))
-        return job.drop()
-    known = next((pair for kind, pair in REASONS.items() if isinstance(error, kind)), None)
-    reason = (known or (Reason.INTERNAL, Reason.INTERNAL))[bool(job.row.script_text)]
-    details = str(error) if known else f"{type(error).__name__} in {extract_tb(error.__traceback__)[-1].name}"
-    logger.error("Dailycast: episode %s: %s", job.row.pk, details, exc_info=None if known else error)
-    told = {"error_code": reason, "error_message": details}
-    if pause := _pause(job, error):
-        return job.put_back(pause, **told)
+        return job.delete_row()
+    reason, details = reason_for(error, bool(job.row.script_text)), details_of(error)
+    logger.error("Dailycast: episode %s: %s", job.row.pk, details, exc_info=None if is_expected(error) else error)
+    if delay := job.retry_delay(error):
+        return job.reschedule(delay, error_code=reason, error_message=details)
     if job.row.script_text and reason != Reason.NEEDS_PERSON:
-        return _without_audio(job, reason, details)
-    return job.end(Status.FAILED, cost_usd=_spent(job)[0], **told)
-
-
-def _pause(job: Job, error: BaseException) -> float | None:
-    """The seconds until the next attempt; None when there is to be none."""
-    attempts = job.row.attempts
-    passes = isinstance(error, AnyDatabaseError) or (isinstance(error, ProviderError) and not error.permanent)
-    if not (job.patient and passes):
-        return None
-    if attempts >= conf.DAILYCAST_MAX_ATTEMPTS:
-        return None
-    wish = error.retry_after if isinstance(error, ProviderError) else None
-    return float(min(max(wish or 0.0, FIRST_PAUSE * 2 ** (attempts - 1)), LONGEST_PAUSE))
+        return _finish_without_audio(job, reason, details)
+    return job.finish(Status.FAILED, cost_usd=ledger.cost_of(job.row)[0], error_code=reason, error_message=details)
 
 
 def choose_language(language: str | None, context: LearnerContext | None = None) -> str:

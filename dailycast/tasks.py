@@ -5,16 +5,15 @@ Put `dailycast.sweep` into the beat schedule, every half lease or so: docs/opera
 
 from celery import shared_task
 
-from . import services
-from .runners import pool as runners
+from . import runners, services
 
 
 @shared_task(name="dailycast.run", ignore_result=True)
 def run(pk: int) -> None:
-    services.run(pk, patient=True)
+    services.run(pk, can_reschedule=True)
 
 
 @shared_task(name="dailycast.sweep", ignore_result=True)
 def sweep() -> None:
     runners.sweep()
-    services.announce_forgotten()
+    services.announce_missed()

@@ -9,9 +9,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import translation
 
-from dailycast.gateway import registry
-from dailycast.purchases import money
-from dailycast.purchases import purchase as calls
+from dailycast.purchases import budget, permits
+from dailycast.studio import providers
 from tests.cloud import Cloud
 
 # Whole modules that are about an SDK. All of them run where requirements.txt is installed, and one by one in nox.
@@ -45,9 +44,9 @@ def media(settings: Any, tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def fresh() -> None:
     """What a process tells or looks up once, each test tells and looks up anew."""
-    registry._tell_skipped.cache_clear()
-    money._caught_up.clear()
-    calls._abandoned.clear()
+    providers._log_skipped.cache_clear()
+    budget._caught_up.clear()
+    permits._abandoned.clear()
     translation.deactivate()  # what a request in another language left
 
 

@@ -1,8 +1,9 @@
-"""The docs say what the code does: settings, checks, providers, rooms, fields, figures, links, commands, examples."""
+"""The docs say what the code does: settings, checks, providers, folders, fields, figures, links, commands, examples."""
 
 import re
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from decimal import Decimal
@@ -23,9 +24,8 @@ from dailycast.errors import LearnerContextError
 from dailycast.languages.table import LANGUAGES
 from dailycast.learner import context as learner
 from dailycast.models import Reason, Status
-from dailycast.purchases import money
+from dailycast.purchases import prices
 from dailycast.tts import polly
-from tests.test_layers import FLOOR, rooms
 
 ROOT = Path(__file__).parents[1]
 APP = ROOT / "dailycast"
@@ -133,9 +133,17 @@ def test_the_languages_are_told() -> None:
     assert re.findall(r"`(\w\w)`", section("docs/integrating.md", "## Languages")) == list(LANGUAGES)
 
 
-def test_every_room_is_in_the_architecture_on_its_floor() -> None:
-    told = {code(room): int(floor) for floor, room, _ in table(section("docs/architecture.md", "## Floors and rooms"))}
-    assert told == {room.replace(".", "/") + ".py": FLOOR[room] for room in rooms()}
+def layers() -> list[set[str]]:
+    """The contract of `make lint`, from low to high."""
+    contracts = tomllib.loads(page("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    return [set(layer.split(" | ")) for layer in reversed(contracts[0]["layers"])]
+
+
+def test_the_architecture_lists_every_folder_in_the_order_of_its_layer() -> None:
+    listed = [
+        set(re.findall(r"`(\w+)(?:/|\.py)`", row[0])) for row in table(section("docs/architecture.md", "## Folders"))
+    ]
+    assert listed == layers()
 
 
 @pytest.mark.parametrize("choices", [Status, Reason])
@@ -168,9 +176,9 @@ def test_the_error_messages_are_those_of_the_adapter() -> None:
 
 def test_the_costs_follow_from_the_price_table() -> None:
     told = {row[0]: row[2] for row in table(section("README.md", "## What it costs"))}
-    neural, standard = money.cost("polly/neural", 3600), money.cost("polly/standard", 3600)
-    luna = money.cost("openai/gpt-6-luna", 2500, 900)
-    flash = money.cost("gemini/gemini-3.5-flash-lite", 2500, 900)
+    neural, standard = prices.cost("polly/neural", 3600), prices.cost("polly/standard", 3600)
+    luna = prices.cost("openai/gpt-6-luna", 2500, 900)
+    flash = prices.cost("gemini/gemini-3.5-flash-lite", 2500, 900)
     assert (neural, standard) == (Decimal("0.0576"), Decimal("0.0144"))
     assert told["audio by Polly, neural voice"] == f"{neural:.3f}"
     assert told["audio by Polly, standard voice"] == f"{standard:.3f}"

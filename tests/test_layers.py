@@ -1,7 +1,8 @@
-"""The house stands as its plan says: imports point down the floors, SDKs stay out until they are needed."""
+"""The tree keeps its order: imports point down, one broad except, no look at the environment, SDKs load late."""
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,67 +12,53 @@ import pytest
 import dailycast
 
 APP = Path(dailycast.__file__).parent
-FLOORS = {
-    0: "conf signals errors audio.id3 audio.mp3 script.grammar languages.table gateway.vendor",
-    1: "audio.cover learner.context audio.storage gateway.registry llm.base tts.base",
-    2: "audio.clips script.prompt audio.captions llm.template llm.openai llm.gemini tts.polly tts.pico",
-    3: "models.episode",
-    4: "purchases.money purchases.rate_limits jobs.queue purchases.purchase web.listening",
-    5: "studio.speech services",
-    6: "runners.pool runners.nightly runners.retention",
-    7: "admin.episodes admin.ledger admin.forms admin.filters web.audio urls apps checks receivers tasks "
-    "management.commands.generate_test_podcast "
-    "management.commands.generate_daily_podcasts management.commands.dailycast_worker "
-    "management.commands.prune_podcasts api.views api.openapi web.pages templatetags.dailycast web.feed",
-}
-FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
 ENVIRONMENT = re.compile(r"os\.(environ|getenv)")
 SDKS = ["openai", "google.generativeai", "google.genai", "boto3", "botocore", "py_nanotts", "lameenc"]
+LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 
-def rooms() -> list[str]:
-    paths = (path.relative_to(APP).with_suffix("") for path in APP.rglob("*.py"))
-    return sorted(".".join(path.parts) for path in paths if path.name != "__init__" and path.parts[0] != "migrations")
+def modules() -> list[str]:
+    """Every module of the app by its path, say `audio/mp3.py`."""
+    paths = (path.relative_to(APP) for path in APP.rglob("*.py"))
+    return sorted(path.as_posix() for path in paths if path.parts[0] != "migrations")
 
 
-def source(room: str) -> str:
-    return (APP / (room.replace(".", "/") + ".py")).read_text(encoding="utf-8")
+def source(module: str) -> str:
+    return (APP / module).read_text(encoding="utf-8")
 
 
-def imported(room: str) -> set[str]:
-    """The rooms that `room` imports, at any depth of its code."""
-    package = ["dailycast", *room.split(".")][:-1]
-    tree = ast.parse(source(room))
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            start = package[: len(package) - node.level + 1] if node.level else []
-            path = ".".join([*start, *(node.module or "").split(".")]).strip(".")
-            names |= {path, *(f"{path}.{alias.name}" for alias in node.names)}
-    return {name.removeprefix("dailycast.") for name in names} & set(rooms())
+def lint_imports(folder: Path, module: str = "conf.py", line: str = "") -> tuple[int, str]:
+    """The contract's verdict on a copy of the app in which `module` has one more line."""
+    shutil.copytree(APP, folder / "dailycast", ignore=shutil.ignore_patterns("__pycache__", "static", "locale"))
+    shutil.copy(APP.parent / "pyproject.toml", folder)
+    with (folder / "dailycast" / module).open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")
+    done = subprocess.run(
+        [sys.executable, "-c", LINT, "--no-cache"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout
 
 
-def climbs(room: str, floors: dict[str, int]) -> list[str]:
-    return [other for other in imported(room) if floors[other] > floors[room]]
+@pytest.mark.parametrize(
+    ("module", "line", "broken"),
+    [
+        ("audio/mp3.py", "from ..jobs.queue import submit", "dailycast.audio is not allowed to import dailycast.jobs"),
+        ("tts/base.py", "from ..llm.base import Prompt", "dailycast.tts is not allowed to import dailycast.llm"),
+        ("jobs/job.py", "from .queue import submit", "No circles inside a folder BROKEN"),
+        ("newcomer.py", "", "dailycast.newcomer"),
+    ],
+)
+def test_an_import_that_climbs_and_a_circle_are_refused(tmp_path: Path, module: str, line: str, broken: str) -> None:
+    pytest.importorskip("importlinter")
+    status, report = lint_imports(tmp_path, module, line)
+    assert status == 1
+    assert broken in " ".join(report.split())
 
 
-def test_every_room_stands_on_a_floor() -> None:
-    assert rooms() == sorted(FLOOR)
-
-
-@pytest.mark.parametrize("room", rooms())
-def test_imports_point_down_the_floors(room: str) -> None:
-    assert climbs(room, FLOOR) == []
-
-
-def test_an_import_that_climbs_is_seen() -> None:
-    assert "purchases.money" in climbs("services", {**FLOOR, "services": 3})
-
-
-def test_no_two_rooms_import_each_other() -> None:
-    assert [(a, b) for a in rooms() for b in imported(a) if a in imported(b)] == []
+def test_the_tree_keeps_the_contract(tmp_path: Path) -> None:
+    pytest.importorskip("importlinter")
+    status, report = lint_imports(tmp_path)
+    assert status == 0, report
 
 
 def is_broad(node: ast.AST) -> bool:
@@ -81,11 +68,12 @@ def is_broad(node: ast.AST) -> bool:
 
 
 def test_only_the_job_boundary_catches_everything() -> None:
-    assert [room for room in rooms() for node in ast.walk(ast.parse(source(room))) if is_broad(node)] == ["services"]
+    broad = [module for module in modules() for node in ast.walk(ast.parse(source(module))) if is_broad(node)]
+    assert broad == ["services.py"]
 
 
-def test_no_room_reads_the_environment() -> None:
-    assert [room for room in rooms() if "import os" in source(room) and ENVIRONMENT.search(source(room))] == []
+def test_no_module_reads_the_environment() -> None:
+    assert [name for name in modules() if "import os" in source(name) and ENVIRONMENT.search(source(name))] == []
 
 
 def test_setup_and_check_load_no_sdk() -> None:

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
 from dailycast.models import DailyPodcast, ProviderCall
-from dailycast.purchases import money
+from dailycast.purchases import ledger
 from dailycast.receivers import FIRST_MIGRATION
 
 TABLE = "dailycast_dailypodcast"
@@ -101,5 +101,5 @@ def test_what_episodes_of_an_earlier_release_have_cost_is_in_the_ledger(transact
     costs = importlib.import_module("dailycast.migrations.0003_earlier_costs")
     with connection.schema_editor() as editor:
         costs.open_the_ledger(apps, editor)
-    assert money.spent(podcast) == (Decimal("0.0021"), 90)
+    assert ledger.cost_of(podcast) == (Decimal("0.0021"), 90)
     assert ProviderCall.objects.count() == 2

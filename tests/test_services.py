@@ -13,9 +13,10 @@ from tinytag import TinyTag
 from dailycast import services
 from dailycast.audio import mp3, storage
 from dailycast.errors import LanguageError, LearnerContextError, Mp3Error, ProviderError, ScriptError
+from dailycast.jobs import job as job_
 from dailycast.jobs import queue as jobs
 from dailycast.models import DailyPodcast, ProviderCall, Reason
-from dailycast.studio import speech as studio
+from dailycast.studio import voices, writers
 from tests.cloud import Cloud, Fault
 
 SCRIPT = """\
@@ -49,7 +50,7 @@ def spoken(cloud: Cloud) -> list[str]:
     return [call.text for call in cloud.calls if call.vendor == "polly"]
 
 
-def writers(cloud: Cloud) -> list[str]:
+def use_writers(cloud: Cloud) -> list[str]:
     return [call.vendor for call in cloud.calls if call.vendor != "polly"]
 
 
@@ -150,19 +151,19 @@ def test_a_writer_that_is_down_is_asked_twice_then_the_next(
     for vendor in down:
         cloud.fail(vendor, Fault.UNAVAILABLE, times=None)
     row = services.create_podcast_for_user(alex, "en")
-    assert (row.llm_provider, row.status, row.tts_provider, writers(cloud)) == (writer, "completed", "polly", asked)
+    assert (row.llm_provider, row.status, row.tts_provider, use_writers(cloud)) == (writer, "completed", "polly", asked)
 
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dailycast.purchases.purchase.PAUSE_BEFORE_RETRY", 0)
+    monkeypatch.setattr("dailycast.purchases.attempts.RETRY_DELAY", 0)
 
 
 @pytest.mark.parametrize("fault", [Fault.BAD_KEY, Fault.QUOTA, Fault.REFUSAL, Fault.FILTER, Fault.LENGTH])
 def test_what_fails_for_good_is_asked_once(cloud: Cloud, alex: User, fault: Fault) -> None:
     cloud.fail("openai", fault, times=None)
     row = services.create_podcast_for_user(alex, "en")
-    assert (row.llm_provider, writers(cloud)) == ("gemini", ["openai", "gemini"])
+    assert (row.llm_provider, use_writers(cloud)) == ("gemini", ["openai", "gemini"])
 
 
 @pytest.mark.parametrize(
@@ -171,13 +172,13 @@ def test_what_fails_for_good_is_asked_once(cloud: Cloud, alex: User, fault: Faul
 def test_a_fault_that_passes_costs_one_more_try(cloud: Cloud, alex: User, fault: Fault, no_waiting: None) -> None:
     cloud.fail("openai", fault, times=1)
     row = services.create_podcast_for_user(alex, "en")
-    assert (row.llm_provider, writers(cloud)) == ("openai", ["openai", "openai"])
+    assert (row.llm_provider, use_writers(cloud)) == ("openai", ["openai", "openai"])
 
 
 def test_an_answer_with_nothing_to_speak_is_a_failure(cloud: Cloud, alex: User) -> None:
     cloud.script = "# A title alone\n[music]"
     row = services.create_podcast_for_user(alex, "en")
-    assert (row.llm_provider, writers(cloud)) == ("template", ["openai", "gemini"])
+    assert (row.llm_provider, use_writers(cloud)) == ("template", ["openai", "gemini"])
 
 
 def test_no_writer_at_all_is_a_failed_row_that_says_why(cloud: Cloud, alex: User, settings: Any) -> None:
@@ -249,7 +250,7 @@ def test_an_interrupted_episode_does_not_stay_running(alex: User, monkeypatch: p
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(studio, "write_script", interrupt)
+    monkeypatch.setattr(services, "write_script", interrupt)
     with pytest.raises(KeyboardInterrupt):
         services.create_podcast_for_user(alex, "en")
     row = DailyPodcast.objects.get()
@@ -266,13 +267,13 @@ def test_no_writer_configured_says_what_to_set(alex: User, settings: Any) -> Non
 @pytest.mark.parametrize(("characters", "writer"), [(11_990, "openai"), (12_050, "template")])
 def test_a_writer_that_runs_on_is_not_spoken(cloud: Cloud, alex: User, characters: int, writer: str) -> None:
     cloud.script = "# Long\n" + "Ten chars. " * (characters // 11)
-    row = services.produce(jobs.submit(alex, "en", with_audio=False))
+    row = services.retry_now(jobs.submit(alex, "en", with_audio=False))
     assert row.llm_provider == writer
 
 
 def test_a_long_episode_may_be_long(cloud: Cloud, alex: User) -> None:
     cloud.script = "# Long\n" + "Ten chars. " * 1_300
-    assert services.produce(jobs.submit(alex, "en", minutes=10, with_audio=False)).llm_provider == "openai"
+    assert services.retry_now(jobs.submit(alex, "en", minutes=10, with_audio=False)).llm_provider == "openai"
 
 
 # The voice
@@ -317,10 +318,10 @@ def test_speech_that_fails_keeps_the_script_and_never_pays_for_it_again(
     assert not row.audio_file
     assert not media.exists()
     cloud.mend()
-    again = services.produce(DailyPodcast.objects.get())
+    again = services.retry_now(DailyPodcast.objects.get())
     assert (again.status, again.tts_provider, again.error_code, again.error_message) == ("completed", "polly", "", "")
     assert (media / str(again.audio_file)).exists()
-    assert writers(cloud) == ["openai"]
+    assert use_writers(cloud) == ["openai"]
 
 
 def test_speech_that_fails_is_counted_as_far_as_it_was_bought(cloud: Cloud, alex: User) -> None:
@@ -331,7 +332,7 @@ def test_speech_that_fails_is_counted_as_far_as_it_was_bought(cloud: Cloud, alex
     before = DailyPodcast.objects.get()
     assert before.error_code == Reason.AUDIO_FAILED
     cloud.mend()
-    after = services.produce(before)
+    after = services.retry_now(before)
     assert after.tts_provider == "polly"
     assert after.tts_characters is not None
     assert sum(map(len, SPOKEN)) <= after.tts_characters <= cloud.billed("polly")
@@ -399,7 +400,7 @@ def refuse(parts: object) -> None:
 
 
 def test_script_only_asks_no_voice(cloud: Cloud, alex: User, logged: pytest.LogCaptureFixture) -> None:
-    row = services.produce(jobs.submit(alex, "en", with_audio=False))
+    row = services.retry_now(jobs.submit(alex, "en", with_audio=False))
     assert (row.status, row.tts_provider, row.error_code) == ("completed", "none", Reason.AUDIO_NOT_ASKED)
     assert spoken(cloud) == []
     assert warnings(logged) == []
@@ -418,16 +419,16 @@ def test_the_sound_file_bears_the_title(cloud: Cloud, alex: User, media: Path) -
 
 
 def test_minutes_reach_the_writer(cloud: Cloud, alex: User, settings: Any) -> None:
-    services.produce(jobs.submit(alex, "en", minutes=2, with_audio=False))
+    services.retry_now(jobs.submit(alex, "en", minutes=2, with_audio=False))
     settings.DAILYCAST_MINUTES = 7
-    services.produce(jobs.submit(alex, "en", with_audio=False))
+    services.retry_now(jobs.submit(alex, "en", with_audio=False))
     assert ["about 2 minutes" in cloud.calls[0].text, "about 7 minutes" in cloud.calls[1].text] == [True, True]
 
 
 def test_an_episode_that_has_its_audio_is_left_alone(cloud: Cloud, alex: User) -> None:
     row = services.create_podcast_for_user(alex, "en")
     calls = len(cloud.calls)
-    again = services.produce(DailyPodcast.objects.get())
+    again = services.retry_now(DailyPodcast.objects.get())
     assert (again.audio_file, again.status, len(cloud.calls)) == (row.audio_file, "completed", calls)
 
 
@@ -442,7 +443,7 @@ def test_a_full_disk_keeps_the_script_and_what_was_paid(
     cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud.script = SCRIPT
-    monkeypatch.setattr(storage, "replace", full_disk)
+    monkeypatch.setattr(storage, "write_atomic", full_disk)
     row = services.create_podcast_for_user(alex, "en")
     assert (row.status, row.tts_provider, row.error_code) == ("completed", "none", Reason.NOT_SAVED)
     assert row.error_message == "[Errno 28] No space left on device"
@@ -463,7 +464,7 @@ def test_the_script_is_saved_before_the_first_character_is_spoken(
         raise ProviderError("no", permanent=True)
 
     cloud.script = SCRIPT
-    monkeypatch.setattr(studio, "make_speech", look)
+    monkeypatch.setattr(services, "make_speech", look)
     services.create_podcast_for_user(alex, "en")
     assert saved == [("running", SCRIPT.strip())]
 
@@ -477,7 +478,7 @@ def test_the_name_is_on_the_row_before_the_file_is_written(
         named.append((name, str(DailyPodcast.objects.get().audio_file)))
         return name
 
-    monkeypatch.setattr(storage, "replace", look)
+    monkeypatch.setattr(storage, "write_atomic", look)
     row = services.create_podcast_for_user(alex, "en")
     assert [pair for pair in named if "clips/" not in pair[0]] == [(row.audio_file.name, row.audio_file.name)]
 
@@ -498,15 +499,15 @@ def test_a_disk_without_room_is_told_before_a_character_is_paid_for(
 def test_what_an_editor_changes_meanwhile_is_spoken_too(
     cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = studio.make_speech
+    real = voices.make_speech
 
-    def slow(*args: Any) -> studio.Speech:
+    def slow(*args: Any) -> voices.Speech:
         speech = real(*args)
         DailyPodcast.objects.filter(script_text=SCRIPT.strip()).update(script_text="Mended, at last.")
         return speech
 
     cloud.script = SCRIPT
-    monkeypatch.setattr(studio, "make_speech", slow)
+    monkeypatch.setattr(services, "make_speech", slow)
     row = services.create_podcast_for_user(alex, "en")
     assert (row.script_text, [cue["text"] for cue in row.cues]) == ("Mended, at last.", ["Mended, at last."])
     assert sorted(spoken(cloud)) == sorted([*SPOKEN, "Mended, at last."])
@@ -514,16 +515,16 @@ def test_what_an_editor_changes_meanwhile_is_spoken_too(
 
 
 def test_a_script_that_an_editor_wrote_meanwhile_is_not_overwritten(cloud: Cloud, alex: User) -> None:
-    podcast, real = jobs.submit(alex, "en", with_audio=False), jobs.Job.script_now
+    podcast, real = jobs.submit(alex, "en", with_audio=False), job_.Job.current_script
 
-    def late(job: jobs.Job) -> str:
+    def late(job: job_.Job) -> str:
         DailyPodcast.objects.filter(script_text="").update(script_text="An editor was quicker.")
         return real(job)
 
     cloud.script = SCRIPT
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs.Job, "script_now", late)
-        row = services.produce(podcast)
+        patch.setattr(job_.Job, "current_script", late)
+        row = services.retry_now(podcast)
     assert (row.status, row.script_text) == ("completed", "An editor was quicker.")
     assert row.calls.get().outcome == "ok"
 
@@ -532,14 +533,14 @@ def test_a_script_that_an_editor_wrote_meanwhile_is_not_overwritten(cloud: Cloud
 def test_an_episode_that_is_deleted_while_it_is_spoken_leaves_no_file(
     cloud: Cloud, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = storage.replace
+    real = storage.write_atomic
 
     def delete(name: str, data: bytes) -> str:
         if "clips/" not in name:
             DailyPodcast.objects.all().delete()
         return real(name, data)
 
-    monkeypatch.setattr(storage, "replace", delete)
+    monkeypatch.setattr(storage, "write_atomic", delete)
     podcast = services.create_podcast_for_user(User.objects.create_user("alex"), "en")
     assert not podcast.has_audio
     assert not list(media.glob("podcasts/*.mp3"))
@@ -558,12 +559,12 @@ def test_a_script_that_was_bought_before_a_crash_is_not_bought_again(cloud: Clou
     cloud.script = SCRIPT
     podcast = jobs.submit(alex, "en", with_audio=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(studio, "_checked", crash)
+        patch.setattr(writers, "_checked", crash)
         with pytest.raises(Crash):
             services.run(podcast.pk)
     DailyPodcast.objects.update(lease_until=None)
-    row = services.produce(podcast)
-    assert (row.script_text, row.attempts, writers(cloud)) == (SCRIPT.strip(), 2, ["openai"])
+    row = services.retry_now(podcast)
+    assert (row.script_text, row.attempts, use_writers(cloud)) == (SCRIPT.strip(), 2, ["openai"])
     assert (row.prompt_tokens or 0) + (row.completion_tokens or 0) == cloud.billed("openai")
     assert row.calls.get().answer == ""
 
@@ -574,10 +575,10 @@ def test_another_attempt_asks_with_the_records_of_the_first(
     settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
     cloud.fail("openai", Fault.UNAVAILABLE, times=2)
     podcast = jobs.submit(alex, with_audio=False)
-    services.run(podcast.pk, patient=True)
+    services.run(podcast.pk, can_reschedule=True)
     monkeypatch.setattr("tests.test_services.records", {"goal": "Something else", "language": "fr"})
     DailyPodcast.objects.update(next_attempt_at=None)
-    services.run(podcast.pk, patient=True)
+    services.run(podcast.pk, can_reschedule=True)
     row = DailyPodcast.objects.get()
     assert (row.status, row.language, row.attempts) == ("completed", "en", 2)
     assert len({call.text for call in cloud.calls}) == 1
@@ -589,7 +590,7 @@ def test_a_fault_that_passes_is_tried_again_by_those_who_come_back(
 ) -> None:
     settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
     cloud.fail("openai", Fault.UNAVAILABLE, times=None)
-    services.run(jobs.submit(alex, "en").pk, patient=patient)
+    services.run(jobs.submit(alex, "en").pk, can_reschedule=patient)
     row = DailyPodcast.objects.get()
     assert (row.status, row.next_attempt_at is not None, row.error_code) == (status, due, Reason.NO_SCRIPT)
 
@@ -602,7 +603,7 @@ def test_each_attempt_comes_twice_as_late_up_to_a_day(
     pk, waits = jobs.submit(alex, "en").pk, list[int]()
     for attempts in (0, 1, 2, 15):
         DailyPodcast.objects.update(next_attempt_at=None, attempts=attempts)
-        services.run(pk, patient=True)
+        services.run(pk, can_reschedule=True)
         due = DailyPodcast.objects.get().next_attempt_at
         assert due is not None
         waits.append(round((due - timezone.now()).total_seconds()))
@@ -617,7 +618,7 @@ def test_a_job_that_never_came_to_an_end_needs_a_person(cloud: Cloud, alex: User
     assert (row.status, row.error_code) == ("failed", Reason.NEEDS_PERSON)
     assert row.error_message == "It was begun 5 times and never came to an end."
     assert cloud.calls == []
-    assert services.produce(row).has_audio
+    assert services.retry_now(row).has_audio
 
 
 # What it costs
@@ -716,8 +717,8 @@ def test_a_script_with_nothing_to_speak_is_billed_as_failed_and_its_text_is_gone
     assert call.cost_usd
     assert row.cost_usd == round(call.cost_usd, 6)
     cloud.script = SCRIPT
-    assert services.produce(row).has_audio
-    assert writers(cloud) == ["openai", "openai"]
+    assert services.retry_now(row).has_audio
+    assert use_writers(cloud) == ["openai", "openai"]
 
 
 def test_a_useless_script_of_one_writer_is_not_taken_up_with_the_next_ones(cloud: Cloud, alex: User) -> None:

@@ -15,10 +15,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 
+from .. import runners
 from ..errors import DailycastError
 from ..models import DailyPodcast, Source, Status
-from ..purchases import money
-from ..runners import pool as runners
+from ..purchases import prices
 from .filters import by, voices, writers
 from .forms import EpisodeForm, GenerateForm, languages
 from .ledger import ProviderCallAdmin as ProviderCallAdmin  # importing it puts it on the site
@@ -79,11 +79,11 @@ class DailyPodcastAdmin(ModelAdmin):
 
     @admin.display(description=_("cost"), ordering="cost_usd")
     def cost(self, podcast: DailyPodcast) -> str:
-        return "-" if podcast.in_the_making and podcast.cost_usd is None else money.text(podcast.cost_usd)
+        return "-" if podcast.is_in_progress and podcast.cost_usd is None else prices.text(podcast.cost_usd)
 
     @admin.display(description=_("reason"))
     def reason(self, podcast: DailyPodcast) -> str:
-        return podcast.why or "-"
+        return podcast.failure_text or "-"
 
     def get_readonly_fields(self, request: HttpRequest, obj: DailyPodcast | None = None) -> list[str]:
         return [name for name in flatten_fieldsets(self.fieldsets) if name not in EDITABLE]
@@ -115,7 +115,7 @@ class DailyPodcastAdmin(ModelAdmin):
     ) -> HttpResponse:
         podcast = context["original"]
         context["can_make_audio"] = self.has_change_permission(request, podcast) and lacks_audio(podcast)
-        context["in_the_making"] = podcast.in_the_making
+        context["in_the_making"] = podcast.is_in_progress
         context["show_save_and_add_another"] = False
         return super().render_change_form(request, context, *args, **kwargs)
 

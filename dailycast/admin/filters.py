@@ -9,26 +9,26 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext
 
-from ..conf import conf
 from ..errors import ProviderNotConfigured
-from ..gateway import registry
 from ..models import NO_AUDIO
+from ..studio import providers
+from ..studio.providers import Chain
 
 Choices = list[tuple[str, str]]
 
 
 def writers() -> Choices:
-    return list(_names(registry.llm_provider, conf.DAILYCAST_LLM_PROVIDERS))
+    return list(_names(providers.writers))
 
 
 def voices() -> Choices:
-    return [*_names(registry.tts_provider, conf.DAILYCAST_TTS_PROVIDERS), (NO_AUDIO, gettext("no audio"))]
+    return [*_names(providers.voices), (NO_AUDIO, gettext("no audio"))]
 
 
-def _names(load: Callable[[str], Any], listed: Iterable[str]) -> Iterable[tuple[str, str]]:
-    for entry in listed:
+def _names(chain: Chain[Any]) -> Iterable[tuple[str, str]]:
+    for entry in chain.names():
         with suppress(ProviderNotConfigured):  # no such provider; `manage.py check` says so
-            stored = load(entry).name
+            stored = chain.get(entry).name
             yield stored, stored
 
 

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from ..models import ProviderCall
-from ..purchases import money
+from ..purchases import prices
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[ProviderCall]
@@ -27,7 +27,7 @@ class ProviderCallAdmin(ModelAdmin):
 
     @admin.display(description=_("cost"), ordering="cost_usd")
     def cost(self, call: ProviderCall) -> str:
-        return money.text(call.cost_usd)
+        return prices.text(call.cost_usd)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

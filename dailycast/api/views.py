@@ -30,11 +30,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
+from .. import runners
 from ..errors import CooldownError, LanguageError
-from ..models import DailyPodcast, Feed, PodcastQuerySet, Source, local
-from ..purchases import money
-from ..runners import pool as runners
-from ..web import listening
+from ..models import DailyPodcast, Feed, PodcastQuerySet, Source, dates, local
+from ..web import signed_urls
 from . import openapi
 
 KEY = 32  # characters of the hash that stands for a client's own key: it may be long, and databases fold its case
@@ -51,7 +50,7 @@ def state(podcast: DailyPodcast) -> dict[str, Any]:
     return {
         "id": podcast.pk,
         "status": podcast.status,
-        "progress": listening.progress(podcast),
+        "progress": podcast.progress_for_learner,
         "reason": reason(podcast),
     }
 
@@ -67,7 +66,7 @@ def audio(request: Request, podcast: DailyPodcast) -> dict[str, Any] | None:
     """Where the MP3 can be had for an hour, also without a cookie."""
     if not podcast.has_audio:
         return None
-    token = listening.audio_token(podcast, cast(AbstractBaseUser, request.user))
+    token = signed_urls.audio_token(podcast, cast(AbstractBaseUser, request.user))
     url = address(request, "audio", token, slugify(podcast.title)[:60] or "podcast")
     return {"url": url, "seconds": podcast.duration_seconds, "bytes": podcast.audio_bytes}
 
@@ -187,7 +186,7 @@ def asked(request: Request, shape: type[serializers.Serializer[Any]]) -> dict[st
 def request_key(request: Request, given: str | None) -> str:
     """The learner's own key for what they ask: of the header, else of the body, else one for the local day."""
     sent = request.headers.get("Idempotency-Key") or given
-    mark = sha256(sent.encode()).hexdigest()[:KEY] if sent else money.today().isoformat()
+    mark = sha256(sent.encode()).hexdigest()[:KEY] if sent else dates.today().isoformat()
     return f"api:{request.user.pk}:{mark}"
 
 
@@ -278,8 +277,8 @@ class Episodes(LearnerView):
 
 class Today(LearnerView):
     def get(self, request: Request) -> Response:
-        day = money.today()
-        since, until = money.day_ends(day - timedelta(days=1)), money.day_ends(day)
+        day = dates.today()
+        since, until = dates.day_ends(day - timedelta(days=1)), dates.day_ends(day)
         made = Q(edition_date=None, created_at__gte=since, created_at__lt=until)
         podcast = self.rows().filter(Q(edition_date=day) | made).order_by("-id").first()
         if podcast is None:
@@ -301,18 +300,18 @@ class State(LearnerView):
 class Progress(LearnerView):
     def put(self, request: Request, pk: str) -> Response:
         podcast = self.row(pk)
-        listening.stop_at(podcast, asked(request, Stop)["seconds"])
+        podcast.save_position(asked(request, Stop)["seconds"])
         return Response(position(podcast))
 
 
 class FeedAddress(LearnerView):
     def get(self, request: Request) -> Response:
-        return Response(feed(request, listening.feed_of(self.learner)))
+        return Response(feed(request, Feed.for_user(self.learner)))
 
 
 class Rotate(LearnerView):
     def post(self, request: Request) -> Response:
-        renewed = listening.feed_of(self.learner)
+        renewed = Feed.for_user(self.learner)
         renewed.renew()
         return Response(feed(request, renewed))
 

@@ -7,7 +7,8 @@ from html import escape
 from itertools import accumulate, chain, pairwise
 from typing import Any
 
-from ..script.grammar import Script, sentences
+from ..languages.sentences import sentences
+from ..script.grammar import Script
 
 Times = Sequence[tuple[float, float]]  # (start, duration) in seconds of each piece of a script, all chapters in order
 
@@ -39,7 +40,7 @@ def cues(script: Script, times: Times, language: str) -> list[Cue]:
     return [cue for clip, (start, duration) in spoken for cue in _clip_cues(clip, start, duration, language)]
 
 
-def chapters(script: Script, times: Times) -> list[ChapterMark]:
+def chapter_marks(script: Script, times: Times) -> list[ChapterMark]:
     """Where each chapter begins.
 
     A chapter without a title is the opening before the first heading, so it takes the script's; without that it is no
@@ -50,7 +51,7 @@ def chapters(script: Script, times: Times) -> list[ChapterMark]:
     return [ChapterMark(round(times[first][0], 3), title) for title, first in named if title]
 
 
-def lines(script: Script) -> list[str]:
+def paragraphs(script: Script) -> list[str]:
     """The transcript as paragraphs of plain text: the titles of its chapters and what is spoken."""
     return [
         line

@@ -16,13 +16,13 @@ LARGEST = (1 << 28) - 1  # bytes that a tag's size can say
 
 
 @dataclass(frozen=True)
-class Episode:
+class Tag:
     """What a tag tells. `language` is ISO 639-2, `chapters` are (seconds, title) in time order, the last lasting until
     `duration`; `cover` is a JPEG or PNG, empty for none."""
 
     title: str
     show: str
-    made: date
+    made_on: date
     language: str
     comment: str
     lyrics: str
@@ -32,7 +32,7 @@ class Episode:
     cover_type: str = "image/jpeg"
 
 
-def tagged(mp3: bytes, episode: Episode) -> bytes:
+def with_tag(mp3: bytes, episode: Tag) -> bytes:
     """`mp3` behind its tag; frames that are there already stay as they are. A cover too large for a tag is left out."""
     frames = b"".join(_texts(episode)) + b"".join(_chapters(episode))
     cover = _cover(episode)
@@ -40,13 +40,13 @@ def tagged(mp3: bytes, episode: Episode) -> bytes:
     return b"ID3\x03\0\0" + bytes(len(body) >> shift & 0x7F for shift in (21, 14, 7, 0)) + body + mp3
 
 
-def _texts(episode: Episode) -> list[bytes]:
+def _texts(episode: Tag) -> list[bytes]:
     lines = {
         "TIT2": episode.title,
         "TPE1": episode.show,
         "TALB": episode.show,
-        "TYER": f"{episode.made:%Y}",
-        "TDAT": f"{episode.made:%d%m}",
+        "TYER": f"{episode.made_on:%Y}",
+        "TDAT": f"{episode.made_on:%d%m}",
         "TCON": GENRE,
         "TLAN": episode.language,
     }
@@ -58,7 +58,7 @@ def _texts(episode: Episode) -> list[bytes]:
     ]
 
 
-def _chapters(episode: Episode) -> list[bytes]:
+def _chapters(episode: Tag) -> list[bytes]:
     chapters = episode.chapters[:MOST_CHAPTERS]
     starts = [start for start, _ in chapters]
     ends = [*starts, episode.duration][1:]
@@ -72,7 +72,7 @@ def _chapters(episode: Episode) -> list[bytes]:
     return [_frame("CTOC", b"toc\0" + bytes((TOP_LEVEL_ORDERED, len(names))) + b"".join(names)), *marks]
 
 
-def _cover(episode: Episode) -> bytes:
+def _cover(episode: Tag) -> bytes:
     if not episode.cover:
         return b""
     kind = b"\0" + episode.cover_type.encode("latin-1") + b"\0" + bytes((FRONT_COVER,)) + b"\0"

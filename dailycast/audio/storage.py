@@ -1,5 +1,6 @@
-"""The one room that knows of paths. All else asks Django's default storage, so that S3 works by STORAGES alone."""
+"""The one module that knows paths. All else asks Django's default storage, so that S3 works by STORAGES alone."""
 
+import logging
 import os
 import re
 import secrets
@@ -14,8 +15,11 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.utils import timezone
 
+from ..errors import CapturedError
+
+logger = logging.getLogger("dailycast")
 FOLDER = "podcasts/"
-UNFINISHED = ".part"  # a file that its process took to the grave
+UNFINISHED = ".part"  # a file whose process died while it was written
 
 
 def episode_name(user_pk: object, seconds: int) -> str:
@@ -23,7 +27,7 @@ def episode_name(user_pk: object, seconds: int) -> str:
     return f"{FOLDER}podcast_{re.sub(r'[^A-Za-z0-9-]', '-', str(user_pk))}_{seconds}.mp3"
 
 
-def replace(name: str, data: bytes) -> str:
+def write_atomic(name: str, data: bytes) -> str:
     """Store `data` under `name`, whole or not at all, over what stood there; returns the name that was used.
 
     On a file system: a temporary name beside it, fsync, rename. Elsewhere: one put. Raises OSError from a disk.
@@ -38,7 +42,7 @@ def replace(name: str, data: bytes) -> str:
     return name
 
 
-def unwritable(name: str = FOLDER) -> str:
+def unwritable_reason(name: str = FOLDER) -> str:
     """Why nothing can be saved under `name`; empty when it can, or when only a put could tell. Writes nothing."""
     path = local_path(name)
     if path is None:
@@ -55,13 +59,31 @@ def free_bytes(name: str = FOLDER) -> int | None:
     return None if path is None else shutil.disk_usage(_standing(path)).free
 
 
-def inside(name: str) -> bool:
+def require_space(needed: int) -> None:
+    """Raises OSError when nothing can be saved, or the disk has less than `needed` bytes free."""
+    if reason := unwritable_reason():
+        raise OSError(reason)
+    free = free_bytes()
+    if free is not None and free < needed:
+        raise OSError(f"the disk has {free / 1e6:.1f} MB free, and this episode may need {needed / 1e6:.1f} MB")
+
+
+def delete_if_possible(name: str) -> None:
+    """Delete `name`; where that fails the log says so."""
+    deleting = CapturedError()
+    with deleting:
+        default_storage.delete(name)
+    if deleting.error:
+        logger.warning("Dailycast: %s could not be deleted: %s", name, deleting.error)
+
+
+def is_inside(name: str) -> bool:
     """Whether `name` lies in FOLDER, also where a link leads; a storage that is no file system has no links."""
     path, folder = local_path(name), local_path(FOLDER)
     return path is None or folder is None or path.resolve().is_relative_to(folder.resolve())
 
 
-def names(folder: str) -> list[str]:
+def list_names(folder: str) -> list[str]:
     """What lies in `folder`, as names; nothing where there is no such folder."""
     try:
         return [folder + file for file in default_storage.listdir(folder)[1]]
@@ -69,7 +91,7 @@ def names(folder: str) -> list[str]:
         return []
 
 
-def modified(name: str) -> datetime:
+def modified_at(name: str) -> datetime:
     """When `name` was last written; now, where it is gone meanwhile."""
     try:
         return default_storage.get_modified_time(name)
@@ -85,7 +107,7 @@ def url(name: str, disposition: str | None) -> str:
     return sign(name)
 
 
-def where(name: str) -> str:
+def location_of(name: str) -> str:
     """Where a person finds `name`: its path on this machine, else its URL."""
     return str(local_path(name) or default_storage.url(name))
 

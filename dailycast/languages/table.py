@@ -8,8 +8,6 @@ LATIN_STOPS = ".!?…"
 CJK_STOPS = "。！？…．"
 ARABIC_STOPS = ".!?؟۔…"
 DEVANAGARI_STOPS = "।॥.!?…"
-CJK_RATE = 12.0  # characters a second above which speech has lost part of a CJK text
-LATIN_RATE = 25.0  # the same for every other script
 
 
 @dataclass(frozen=True)
@@ -70,17 +68,6 @@ def get_language(code: str) -> Language:
 def base(code: str) -> str:
     """`en-US` -> `en`."""
     return code.split("-")[0]
-
-
-def is_cjk(character: str) -> bool:
-    """Kana, ideographs and Hangul: a character that takes about as long to say as two or three Latin ones."""
-    return "\u3040" <= character <= "\u30ff" or "\u3400" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7af"
-
-
-def least_seconds(text: str) -> float:
-    """The shortest time in which `text` can have been spoken whole; less audio means that a part of it is missing."""
-    cjk = sum(map(is_cjk, text))
-    return cjk / CJK_RATE + (len(text) - cjk) / LATIN_RATE
 
 
 def _subtag(part: str) -> str:

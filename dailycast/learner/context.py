@@ -1,6 +1,5 @@
 """What an episode may know of its learner: `LearnerContext`, and the door through which a host gives it."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
@@ -8,15 +7,13 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from django.utils.functional import Promise
-from django.utils.module_loading import import_string
 
-from ..conf import conf
 from ..errors import LearnerContextError
+from .text import without_emails
 
 if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
+    pass
 
-EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@\w[\w-]*(?:\.\w[\w-]*)+")
 
 LONGEST_TEXT = 2_000  # characters of any one text; what stands behind them is left out
 
@@ -116,37 +113,6 @@ def learner_context(data: Mapping[str, Any]) -> LearnerContext:
     return context
 
 
-def get_learner_context(user: "AbstractBaseUser") -> LearnerContext:
-    """Ask the host's DAILYCAST_LEARNER_CONTEXT callable about `user`; without one, only the first name is known.
-
-    Raises LearnerContextError when the path cannot be imported or its answer cannot be read.
-    """
-    path = conf.DAILYCAST_LEARNER_CONTEXT
-    answer = host_callable(path)(user) if path else {}
-    data = asdict(answer) if isinstance(answer, LearnerContext) else answer
-    if data is None:
-        data = {}
-    if not isinstance(data, Mapping):
-        raise LearnerContextError(f"{path} must return a LearnerContext or a dict, not {type(answer).__name__}.")
-    return learner_context({"first_name": getattr(user, "first_name", ""), **data})
-
-
-def display_name(user: "AbstractBaseUser") -> str:
-    """What to call `user` on a screen: the first name, else the username."""
-    return getattr(user, "first_name", "") or user.get_username()
-
-
-def host_callable(path: str) -> Any:
-    """The object at the dotted `path`. Raises LearnerContextError when it cannot be imported or called."""
-    try:
-        found = import_string(path)
-    except ImportError as error:
-        raise LearnerContextError(f"DAILYCAST_LEARNER_CONTEXT={path!r} cannot be imported: {error}.") from error
-    if not callable(found):
-        raise LearnerContextError(f"DAILYCAST_LEARNER_CONTEXT={path!r} is not callable.")
-    return found
-
-
 def _build(kind: Any, data: Mapping[str, Any], where: str, problems: list[str]) -> Any:
     hints = get_type_hints(kind)
     known = {}
@@ -197,8 +163,3 @@ def _item(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
         problems.append(f"{where} must be a dict or a text, not {type(value).__name__}")
         return kind()
     return _build(kind, value, where + ".", problems)
-
-
-def without_emails(text: str) -> str:
-    """`text` with every e-mail address taken out, so that none reaches a prompt, a script or the database."""
-    return " ".join(EMAIL.sub(" ", text).split()) if EMAIL.search(text) else text.strip()

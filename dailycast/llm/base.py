@@ -4,22 +4,13 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 from ..errors import ProviderError, VendorWideError
-from ..gateway.vendor import TRANSIENT, BaseProvider, brief, retry_after
-from ..learner import LearnerContext
+from ..gateway.http import TRANSIENT, retry_after
+from ..gateway.messages import brief
+from ..gateway.provider import BaseProvider
+from ..script.prompt import Prompt as Prompt
 
 TOKENS_A_SECOND = 40  # of speech: English takes 4, Japanese 7, and Hindi 39 where a tokenizer falls back to bytes
 FEWEST_TOKENS, MOST_TOKENS = 2_000, 16_000
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """`system` and `user` are what a model reads; the rest is the same request as data, for the built-in writer."""
-
-    system: str
-    user: str
-    context: LearnerContext
-    language: str  # BCP-47
-    minutes: float  # of speech, pauses included
 
 
 @dataclass(frozen=True)
@@ -58,11 +49,6 @@ class LLMProvider(BaseProvider):
 def token_limit(minutes: float) -> int:
     """The most tokens that a script of `minutes` may take: more than a normal one needs in any language."""
     return round(min(max(minutes * 60 * TOKENS_A_SECOND, FEWEST_TOKENS), MOST_TOKENS))
-
-
-def sendable(key: str) -> bool:
-    """Whether `key` can stand in an HTTP header; a mis-pasted one would fail inside the SDK, its text in the error."""
-    return key.isascii() and key.isprintable()
 
 
 def http_error(vendor: str, status: int, told: object, wait: str | None) -> ProviderError:

@@ -11,8 +11,10 @@ from typing import Any
 
 from ..conf import conf
 from ..errors import ProviderError
-from ..gateway.vendor import check_address, require, unanswered
-from .base import Completion, LLMProvider, Prompt, http_error, sendable, token_limit
+from ..gateway.http import check_address, sendable
+from ..gateway.messages import unanswered
+from ..gateway.provider import require
+from .base import Completion, LLMProvider, Prompt, http_error, token_limit
 
 Answer = dict[str, Any]  # a GenerateContentResponse in snake_case, the same from both SDKs
 Errors = tuple[type[Exception], ...]

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..conf import conf
 from ..errors import ProviderError, VendorWideError
-from ..gateway.vendor import check_address, require, unanswered
-from .base import Completion, LLMProvider, Prompt, http_error, sendable, token_limit
+from ..gateway.http import check_address, sendable
+from ..gateway.messages import unanswered
+from ..gateway.provider import require
+from .base import Completion, LLMProvider, Prompt, http_error, token_limit
 
 if TYPE_CHECKING:
     from openai import APIStatusError, OpenAI

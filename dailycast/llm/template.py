@@ -20,7 +20,8 @@ from unicodedata import category
 from zlib import crc32
 
 from ..errors import ProviderError
-from ..languages.table import CJK_STOPS, LANGUAGES, LATIN_STOPS, get_language, is_cjk
+from ..languages.characters import is_cjk
+from ..languages.table import CJK_STOPS, LANGUAGES, LATIN_STOPS, get_language
 from ..learner import Course, LearnerContext, Lesson, QuizResult
 from .base import Completion, LLMProvider, Prompt
 

@@ -1,9 +1,10 @@
 """One row per episode, from the moment it is asked for: what was asked, what came of it, what it cost."""
 
 import re
-import secrets
 import time
+from copy import copy
 from datetime import date, datetime
+from math import isfinite
 from typing import Any
 from uuid import uuid4
 
@@ -19,85 +20,12 @@ from django.utils.translation import gettext_lazy as _
 
 from ..audio import captions, storage
 from ..script import grammar as script
+from .choices import Reason, Source, Status
+from .dates import local
 
-
-class Status(models.TextChoices):
-    PENDING = "pending", _("pending")
-    RUNNING = "running", _("running")
-    COMPLETED = "completed", _("completed")
-    FAILED = "failed", _("failed")
-
-
-class Source(models.TextChoices):
-    ADMIN = "admin", _("admin")
-    COMMAND = "command", _("command")
-    DAILY = "daily", _("daily")
-    PAGE = "page", _("page")
-    API = "api", _("API")
-
-
-class Reason(models.TextChoices):
-    """Why an episode failed, or has no audio. Stored as a code, translated when shown."""
-
-    NO_SCRIPT = "no_script", _("No writer could write the script.")
-    LEARNER = "learner", _("The learner's records could not be read.")
-    AUDIO_NOT_ASKED = "audio_not_asked", _("Script only: audio was not asked for.")
-    AUDIO_NOT_CONFIGURED = "audio_not_configured", _("Script only: no voice is configured.")
-    NO_VOICE = "no_voice", _("Script only: no voice speaks this language.")
-    AUDIO_FAILED = "audio_failed", _("Script only: the voice failed.")
-    NOT_SAVED = "not_saved", _("Script only: the audio file could not be saved.")
-    MISSING = "missing", _("The audio file is missing on the server.")
-    PRUNED = "pruned", _("The audio was deleted because of its age; the script is kept.")
-    BUDGET = "budget", _("The budget of the day does not allow it.")
-    NEEDS_PERSON = "needs_person", _("It was cut off too often. Look into the log, then try again.")
-    INTERNAL = "internal", _("Something unexpected went wrong; the log has the details.")
-
-
-class Skip(models.TextChoices):
-    """Why a learner gets no nightly edition. Nothing of it is stored."""
-
-    OPTED_OUT = "opted_out", _("opted out")
-    NO_DATA = "no_data", _("no data")
-
-
-class Kind(models.TextChoices):
-    """What a call to a vendor is for."""
-
-    SCRIPT = "script", _("script")
-    SPEECH = "speech", _("speech")
-
-
-class Outcome(models.TextChoices):
-    """What became of a call. Of OK and FAILED ones the vendor said what it bills; of REFUSED and BLOCKED ones nothing.
-
-    The others may be billed, at most with what their row says.
-    """
-
-    UNKNOWN = "unknown", _("unknown")  # in flight
-    OK = "ok", _("ok")
-    FAILED = "failed", _("failed")  # of no use, and billed all the same
-    UNANSWERED = "unanswered", _("unanswered")
-    REFUSED = "refused", _("refused")  # not billed
-    BLOCKED = "blocked", _("blocked")  # not billed, nor would any other learner's be: a wrong key, no credit
-    LOST = "lost", _("lost")  # its worker died before the answer came
-    WRITTEN_OFF = "written_off", _("written off")  # lost, and since then a person said to try again
-
-
-BILLED = (Outcome.OK, Outcome.FAILED)
-
-
-def local(moment: datetime) -> datetime:
-    """`moment` as the reader's clock has it; a host without time zones stores it so."""
-    return timezone.localtime(moment) if settings.USE_TZ else moment
-
-
-def new_token() -> str:
-    """43 characters of an address that nobody can guess: 256 bits."""
-    return secrets.token_urlsafe(32)
-
-
+HEARD_AT = 0.9  # of its length an episode counts as heard
+MOST_RECHECKS = 30  # of missing files, in one request
 LONGEST_NAME = 200  # bytes of a title in a file's name, of which most disks take 255
-NO_AUDIO = "none"  # what `tts_provider` says of a script-only episode
 
 
 class PodcastQuerySet(models.QuerySet["DailyPodcast"]):
@@ -108,6 +36,16 @@ class PodcastQuerySet(models.QuerySet["DailyPodcast"]):
         if getattr(user, "is_staff", False) and _may_view(user):
             return self.all()
         return self.filter(user_id=user.pk)
+
+    def audible(self) -> "PodcastQuerySet":
+        """The completed ones that have audio."""
+        return self.filter(status=Status.COMPLETED, audio_file__isnull=False).exclude(audio_file="")
+
+    def recheck_missing(self) -> None:
+        """A file that was missing may be back, say because its disk is mounted again: its episode has audio then."""
+        missing = self.audible().filter(error_code=Reason.MISSING).only("audio_file", "error_code")
+        for podcast in missing[:MOST_RECHECKS]:
+            podcast.mark_missing(not default_storage.exists(str(podcast.audio_file.name)))
 
 
 def _may_view(user: Any) -> bool:
@@ -208,7 +146,7 @@ class DailyPodcast(models.Model):
         rows.update(error_code=self.error_code)
 
     @property
-    def in_the_making(self) -> bool:
+    def is_in_progress(self) -> bool:
         return self.status in (Status.PENDING, Status.RUNNING)
 
     @property
@@ -219,8 +157,27 @@ class DailyPodcast(models.Model):
         if self.status == Status.RUNNING:
             return str(_("The audio is being made.") if self.script_text else _("The script is being written."))
         if self.status == Status.PENDING:
-            return " ".join(filter(None, (str(_("The episode waits to be made.")), self.why, self._next_attempt)))
-        return self.why
+            return " ".join(
+                filter(None, (str(_("The episode waits to be made.")), self.failure_text, self._next_attempt))
+            )
+        return self.failure_text
+
+    @property
+    def progress_for_learner(self) -> str:
+        """The state in a sentence or two; the details, say a vendor's own words, are for staff."""
+        without_details = copy(self)
+        without_details.error_message = ""
+        return without_details.progress
+
+    def save_position(self, seconds: float) -> None:
+        """Save where the learner stopped, in seconds; from HEARD_AT of its length on an episode counts as heard."""
+        length = self.duration_seconds or 0.0
+        self.position_seconds = min(max(seconds, 0.0), length) if isfinite(seconds) else 0.0
+        row = DailyPodcast.objects.filter(pk=self.pk)  # which may be gone meanwhile
+        row.update(position_seconds=self.position_seconds)
+        if not self.heard_at and length and self.position_seconds >= HEARD_AT * length:
+            self.heard_at = timezone.now()
+            row.filter(heard_at=None).update(heard_at=self.heard_at)  # another device may have been quicker
 
     @property
     def _next_attempt(self) -> str:
@@ -230,7 +187,7 @@ class DailyPodcast(models.Model):
         return str(_("Next attempt: {}")).format(when)
 
     @property
-    def why(self) -> str:
+    def failure_text(self) -> str:
         """What went wrong, or why there is no audio, for staff; empty when nothing did."""
         return f"{self.get_error_code_display()} {self.error_message}".strip()
 
@@ -270,81 +227,3 @@ def lock_learner(pk: int) -> None:
     DailyPodcast.objects.filter(pk=0).update(title="")
     no_key = connections[router.db_for_write(DailyPodcast)].features.has_select_for_no_key_update
     get_user_model()._default_manager.select_for_update(no_key=no_key).filter(pk=pk).first()
-
-
-class Feed(models.Model):
-    """A learner's private feed: whoever has the token may hear all of it, so it is shown to the learner alone."""
-
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="podcast_feed")
-    token = models.CharField(max_length=43, unique=True, default=new_token)
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("private feed")
-        verbose_name_plural = _("private feeds")
-
-    def __str__(self) -> str:
-        return f"#{self.pk}"
-
-    def renew(self) -> None:
-        """A new address; the old one is worth nothing from now on."""
-        self.token = new_token()
-        self.save(update_fields=["token"])
-
-
-class ProviderCall(models.Model):
-    """The ledger: one row for each call to a vendor, written before the call and closed after it.
-
-    A year later the rows of a day become one row for each kind of them, with `calls` as their number.
-    """
-
-    podcast = models.ForeignKey(
-        DailyPodcast, on_delete=models.SET_NULL, null=True, blank=True, related_name="calls", verbose_name=_("episode")
-    )
-    day = models.DateField(_("day"))  # local
-    provider = models.CharField(_("provider"), max_length=100)
-    model = models.CharField(_("model or engine"), max_length=100, blank=True)
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
-    unit = models.CharField(_("what was asked for"), max_length=64, blank=True)  # a clip's SHA-256, or "script"
-    calls = models.PositiveIntegerField(_("calls"), default=1)
-    units = models.PositiveBigIntegerField(_("units"), null=True, blank=True)  # characters, or tokens in and out
-    # At most this while the outcome is open; null: no price, or not counted.
-    cost_usd = models.DecimalField(_("cost (USD)"), max_digits=16, decimal_places=9, null=True, blank=True)
-    outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome.choices, default=Outcome.UNKNOWN)
-    message = models.TextField(_("message"), blank=True)
-    answer = models.TextField(_("answer"), blank=True)  # a completion as JSON, until its script is on the episode
-    created_at = models.DateTimeField(_("created"), default=timezone.now)
-    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("call to a vendor")
-        verbose_name_plural = _("calls to vendors")
-        indexes = [models.Index(fields=["day", "provider"], name="dailycast_call_day")]
-
-    def __str__(self) -> str:
-        return f"{self.day} {self.provider}/{self.model} {self.kind} {self.outcome}"
-
-
-class Budget(models.Model):
-    """What a local day has cost so far, with what calls in flight may cost at most. Kept only where there is a cap."""
-
-    day = models.DateField(_("day"), unique=True)
-    reserved = models.BigIntegerField(_("reserved"), default=0)  # in millionths of a USD: exact in every database
-
-    class Meta:
-        verbose_name = _("budget of a day")
-        verbose_name_plural = _("budgets of days")
-
-    def __str__(self) -> str:
-        return f"{self.day}: ${self.reserved / 1_000_000:.6f}"
-
-
-class RateLimit(models.Model):
-    """What all processes share of one limit of a vendor: see `limits`."""
-
-    key = models.CharField(max_length=200, unique=True)
-    version = models.PositiveBigIntegerField(default=0)
-    state = models.JSONField(default=dict)
-
-    def __str__(self) -> str:
-        return self.key

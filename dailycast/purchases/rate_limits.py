@@ -31,7 +31,7 @@ SKEW = 5.0  # seconds: what lies further ahead was written before the clock was 
 HOLD = 600.0  # seconds that a call which was given up may keep its place
 MARGIN = 10.0  # seconds that a call may hold its place beyond its time
 
-Moments = tuple[list[float], float]  # one for each place that changed, and the seconds until one asks again
+Permits = tuple[list[float], float]  # one for each place that changed, and the seconds until one asks again
 State = dict[str, Any]  # starts: list of seconds since the epoch, flying: ticket -> such a second, its end
 
 
@@ -62,7 +62,7 @@ def read_limit(listed: str) -> Limit | None:
     return Limit(*numbers)
 
 
-def take(key: str, tickets: list[str], seconds: float) -> Moments:
+def acquire(key: str, tickets: list[str], seconds: float) -> Permits:
     """Take a place for each of `tickets`, calls of at most `seconds`, as far as there are places.
 
     Answers the moments (monotonic seconds, AHEAD from now at most) at which the first of them may go, and after how
@@ -83,21 +83,21 @@ def take(key: str, tickets: list[str], seconds: float) -> Moments:
         return [min(moment + offset, latest) for moment in moments], wait
 
 
-def free(key: str, tickets: list[str]) -> None:
+def release(key: str, tickets: list[str]) -> None:
     """Give the places of calls back."""
     known = limit(key)
     if known and known.at_once:
         _change(key, lambda state, now: _leave(state, tickets))
 
 
-def hold(key: str, ticket: str) -> None:
+def extend(key: str, ticket: str) -> None:
     """Let a call that was given up keep its place, for HOLD seconds at most."""
     known = limit(key)
     if known and known.at_once:
         _change(key, lambda state, now: _stay(state, ticket, now + HOLD))
 
 
-def _enter(state: State, now: float, known: Limit, tickets: list[str], seconds: float) -> Moments:
+def _enter(state: State, now: float, known: Limit, tickets: list[str], seconds: float) -> Permits:
     starts = [start for start in state.get("starts", []) if now - SECOND < start < now + SKEW]
     longest = now + max(conf.DAILYCAST_LLM_TIMEOUT, conf.DAILYCAST_SPEECH_TIMEOUT, HOLD) + MARGIN + SKEW
     flying = {each: end for each, end in state.get("flying", {}).items() if now < end < longest}
@@ -126,19 +126,19 @@ def _next(starts: list[float], now: float, rate: int) -> float:
     return max([now, *(starts[-count] + span for count, span in earlier if count <= len(starts))])
 
 
-def _stay(state: State, ticket: str, until: float) -> Moments:
+def _stay(state: State, ticket: str, until: float) -> Permits:
     if ticket not in state.get("flying", {}):
         return [], 0.0
     state["flying"][ticket] = until
     return [until], 0.0
 
 
-def _leave(state: State, tickets: list[str]) -> Moments:
+def _leave(state: State, tickets: list[str]) -> Permits:
     flying = state.get("flying", {})
     return [flying.pop(ticket) for ticket in tickets if ticket in flying], 0.0
 
 
-def _change(key: str, change: Callable[[State, float], Moments]) -> Moments:
+def _change(key: str, change: Callable[[State, float], Permits]) -> Permits:
     """Apply `change` to the row under `key`; one that changes no place is not written."""
     for _ in range(TRIES):
         pk, version, state = RateLimit.objects.values_list("pk", "version", "state").filter(key=key).first() or _new(

@@ -1,5 +1,5 @@
 """Who makes an episode, and when. Hosts use `submit`, `retry` and `sweep`."""
 
-from .pool import retry as retry
-from .pool import submit as submit
-from .pool import sweep as sweep
+from .dispatch import retry as retry
+from .dispatch import submit as submit
+from .dispatch import sweep as sweep

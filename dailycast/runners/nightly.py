@@ -18,34 +18,31 @@ from django.utils import timezone
 
 from .. import services
 from ..conf import conf
-from ..gateway import registry
-from ..gateway.vendor import Caught
-from ..jobs import queue as jobs
+from ..errors import CapturedError
+from ..jobs import queue
+from ..jobs.database import retry_database
+from ..jobs.job import stopping
 from ..learner import get_learner_context
 from ..models import DailyPodcast, Kind, Outcome, ProviderCall, Reason, Skip, Source, Status
-from ..purchases import money
-from ..studio import speech as studio
-from .pool import Crew
+from ..purchases import prices
+from ..studio.estimate import estimate
+from ..studio.providers import voices
+from .pool import WorkerPool
 
 logger = logging.getLogger("dailycast")
-FAULTS = (
-    Reason.AUDIO_FAILED,
-    Reason.NOT_SAVED,
-    Reason.INTERNAL,
-    Reason.BUDGET,
-)  # why a made episode has no audio, where one should
-MISSES = (Reason.NO_SCRIPT, Reason.AUDIO_FAILED, Reason.NOT_SAVED, Reason.INTERNAL)  # which others may meet, too
-FEW = 3  # failures in a row, after which no more are begun before a voice has spoken
-LOOK = 0.05  # seconds between two looks at the first episode
-MOST_LEFT = 100  # episodes that others have left, taken up at the end
+LACKS_AUDIO = (Reason.AUDIO_FAILED, Reason.NOT_SAVED, Reason.INTERNAL, Reason.BUDGET)  # though it should have it
+FAILURES = (Reason.NO_SCRIPT, Reason.AUDIO_FAILED, Reason.NOT_SAVED, Reason.INTERNAL)  # that others may meet, too
+MOST_FAILURES = 3  # in a row, before a voice has spoken
+POLL_SECONDS = 0.05  # between two looks at the first episode
+ADOPTED_AT_END = 100  # stale episodes of others, taken up at the end
 LONGEST_WAIT = 120.0  # seconds, at the end, for an episode that was put back
 
 
-ENDED = {
+COUNTED_AS = {
     Status.COMPLETED: "made",
     Status.PENDING: "put_back",
     Status.FAILED: "failed",
-    Status.RUNNING: "put_back",  # it is in other hands
+    Status.RUNNING: "put_back",  # another worker has it
 }
 
 
@@ -54,9 +51,9 @@ class Tally:
     """How far an edition is. `stopped` says why no more were begun: a fault that every learner would meet."""
 
     made: int = 0
-    silent: int = 0  # of those made: without the audio that they should have
-    script_only: int = 0  # of those made: without audio, because there is no voice
-    stood: int = 0  # made before
+    without_audio: int = 0  # of those made: they should have it
+    script_only: int = 0  # of those made: there is no voice for them
+    already_made: int = 0
     skipped: dict[Skip, int] = field(default_factory=lambda: dict.fromkeys(Skip, 0))
     failed: int = 0
     put_back: int = 0
@@ -65,7 +62,7 @@ class Tally:
 
     @property
     def seen(self) -> int:
-        return self.made + self.stood + sum(self.skipped.values()) + self.failed + self.put_back
+        return self.made + self.already_made + sum(self.skipped.values()) + self.failed + self.put_back
 
 
 @dataclass(frozen=True)
@@ -73,14 +70,14 @@ class Forecast:
     """What an edition would be. `usd` is None when a price is unknown."""
 
     episodes: int
-    stood: int
+    already_made: int
     skipped: dict[Skip, int]
     failed: int  # whose records cannot be read
     usd: Decimal | None
 
 
 def learners() -> Any:
-    """Every active user; who among them has something to hear about, their records say."""
+    """Every active user; whether one of them has something to hear about, their records say."""
     users = get_user_model()._default_manager.order_by("pk")
     has_flag = any(each.name == "is_active" for each in get_user_model()._meta.get_fields())
     return users.filter(is_active=True) if has_flag else users
@@ -88,29 +85,29 @@ def learners() -> Any:
 
 def forecast(day: date, limit: int | None = None, retry: bool = False) -> Forecast:
     """Count and price an edition without making anything."""
-    skipped, stood, failed, costs = dict.fromkeys(Skip, 0), 0, 0, list[Decimal | None]()
+    skipped, already_made, failed, costs = dict.fromkeys(Skip, 0), 0, 0, list[Decimal | None]()
     for user in learners().iterator():
         if limit is not None and len(costs) >= limit:
             break
         podcast = DailyPodcast.objects.filter(request_key=request_key(user, day)).first()
-        if podcast and not (retry and worth_another_try(podcast)):
-            stood += 1
+        if podcast and not (retry and is_worth_retrying(podcast)):
+            already_made += 1
             continue
-        reading = Caught()
+        reading = CapturedError()
         with reading:
             context = get_learner_context(user)
-            if reason := services.why_not(context):
+            if reason := services.skip_reason(context):
                 skipped[reason] += 1
             else:
-                costs.append(studio.estimate(services.choose_language(None, context), conf.DAILYCAST_MINUTES))
+                costs.append(estimate(services.choose_language(None, context), conf.DAILYCAST_MINUTES))
         if reading.error is not None and not isinstance(reading.error, Exception):
             raise reading.error  # Ctrl-C
         failed += reading.error is not None
-    return Forecast(len(costs), stood, skipped, failed, money.add(*costs))
+    return Forecast(len(costs), already_made, skipped, failed, prices.add(*costs))
 
 
-def worth_another_try(podcast: DailyPodcast) -> bool:
-    """Whether it lacks the audio that it should have, and nobody is at it; audio that was pruned is not missed."""
+def is_worth_retrying(podcast: DailyPodcast) -> bool:
+    """Whether it lacks the audio that it should have, and nobody works on it; audio that was pruned is not missed."""
     waits = podcast.status == Status.PENDING and podcast.next_attempt_at is not None
     ended = podcast.status in (Status.FAILED, Status.COMPLETED) and not podcast.has_audio
     return (ended or waits) and podcast.error_code not in (Reason.PRUNED, Reason.AUDIO_NOT_ASKED)
@@ -122,10 +119,30 @@ def request_key(user: AbstractBaseUser, day: date) -> str:
 
 def prepare_voices() -> None:
     """What their first calls would else wait for."""
-    for provider in registry.tts_chain():
-        with Caught():  # what is wrong with it, its calls say
+    for provider in voices.configured():
+        with CapturedError():  # what is wrong with it, its calls say
             provider.prepare()
     gc.freeze()  # looking for garbage in the SDKs would stop every thread for a tenth of a second, now and then
+
+
+class CircuitBreaker:
+    """Opens when a vendor fails for one learner after the other, for it will then fail for all.
+
+    `is_proven` once the vendors have taken a call: from then on more failures in a row are borne.
+    """
+
+    def __init__(self, pool_size: int) -> None:
+        self.pool_size = pool_size
+        self.failures = 0  # in a row
+        self.is_proven = False
+
+    def record(self, row: DailyPodcast) -> str:
+        """Why no more are to be begun; empty while they may."""
+        self.failures = self.failures + 1 if row.error_code in FAILURES else 0
+        most = MOST_FAILURES + (2 * self.pool_size if self.is_proven else 0)
+        if self.failures < most:
+            return ""
+        return f"{self.failures} in a row could not be made; the last one: {row.failure_text}"
 
 
 class Edition:
@@ -133,147 +150,147 @@ class Edition:
 
     def __init__(self, day: date, limit: int | None = None, concurrency: int = 1, retry: bool = False) -> None:
         self.day, self.limit, self.retry = day, limit, retry
-        self.tell: Callable[[Tally], None] = lambda tally: None
-        self.crew = Crew(concurrency)
+        self.report: Callable[[Tally], None] = lambda tally: None
+        self.pool = WorkerPool(concurrency)
+        self.breaker = CircuitBreaker(concurrency)
         self.tally = Tally()
         self.lock = threading.Lock()
         self.begun: set[int] = set()  # the rows that this run worked on
-        self.misses = 0  # in a row
-        self.prepared = False
-        self.known = False  # that the vendors take our calls
-        self.before: int = jobs.patiently(lambda: ProviderCall.objects.aggregate(last=Max("pk"))["last"]) or 0
-        self.learners: list[Any] = jobs.patiently(lambda: list(learners().values_list("pk", flat=True)))
-        self.later: dict[int, float] = {}  # row -> monotonic seconds of its next attempt
+        self.is_prepared = False
+        self.last_call: int = retry_database(lambda: ProviderCall.objects.aggregate(last=Max("pk"))["last"]) or 0
+        self.learners: list[Any] = retry_database(lambda: list(learners().values_list("pk", flat=True)))
+        self.due_later: dict[int, float] = {}  # row -> monotonic seconds of its next attempt
 
-    def make(self, tell: Callable[[Tally], None] | None = None) -> Tally:
-        """Make it; `tell` is called after each learner, from several threads but never at once."""
-        self.tell = tell or self.tell
-        jobs.patiently(jobs.sweep)
+    def make(self, report: Callable[[Tally], None] | None = None) -> Tally:
+        """Make it; `report` is called after each learner, from several threads but never at once."""
+        self.report = report or self.report
+        retry_database(queue.sweep)
         for learner in self.learners:
-            self.wait()
-            if self.tally.stopped or jobs.stopping.is_set() or self.full():
+            self.wait_for_turn()
+            if self.tally.stopped or stopping.is_set() or self.is_full():
                 break
-            self.crew.do(partial(self.guarded, partial(self.one, learner)))
-        self.tally.interrupted = jobs.stopping.is_set()
-        self.crew.wait(0)
-        for pk in self.again():
-            self.crew.do(partial(self.guarded, partial(self.run, pk)))
-            self.crew.wait(self.crew.size - 1)
-        self.finish_others()
-        self.crew.wait(0)
-        self.crew.disband()
+            self.pool.submit(partial(self.guard, partial(self.make_for, learner)))
+        self.tally.interrupted = stopping.is_set()
+        self.pool.wait(0)
+        for pk in self.retries():
+            self.pool.submit(partial(self.guard, partial(self.run, pk)))
+            self.pool.wait(self.pool.size - 1)
+        self.finish_stale()
+        self.pool.wait(0)
+        self.pool.close()
         return self.tally
 
-    def finish_others(self) -> None:
-        """What nobody has in hand, of other days, or asked for by a page; unless there is a reason to stop."""
-        if self.tally.stopped or jobs.stopping.is_set():
+    def finish_stale(self) -> None:
+        """What nobody works on, of other days, or asked for by a page; unless there is a reason to stop."""
+        if self.tally.stopped or stopping.is_set():
             return
-        services.announce_forgotten()
-        for pk in jobs.patiently(lambda: jobs.forgotten(MOST_LEFT, but=self.day)):
-            self.crew.do(partial(services.run, pk, patient=True))
+        services.announce_missed()
+        for pk in retry_database(lambda: queue.adopt_stale(ADOPTED_AT_END, other_than=self.day)):
+            self.pool.submit(partial(services.run, pk, can_reschedule=True))
 
-    def wait(self) -> None:
+    def wait_for_turn(self) -> None:
         """Until the next learner may begin. The first is alone until a voice has spoken: a wrong key shows there."""
-        while not (self.known or self.crew.wait(0, LOOK)):
-            calls = ProviderCall.objects.filter(podcast__edition_date=self.day, pk__gt=self.before)
-            if not self.prepared and jobs.patiently(calls.exists):  # the first script is being written
-                self.prepared = True
+        while not (self.breaker.is_proven or self.pool.wait(0, POLL_SECONDS)):
+            calls = ProviderCall.objects.filter(podcast__edition_date=self.day, pk__gt=self.last_call)
+            if not self.is_prepared and retry_database(calls.exists):  # the first script is being written
+                self.is_prepared = True
                 prepare_voices()
-            self.known = jobs.patiently(calls.filter(kind=Kind.SPEECH, outcome=Outcome.OK).exists)
-            self.stop_at(calls)
-        self.crew.wait(self.crew.size - 1 if self.known else 0)
+            self.breaker.is_proven = retry_database(calls.filter(kind=Kind.SPEECH, outcome=Outcome.OK).exists)
+            self.stop_if_blocked(calls)
+        self.pool.wait(self.pool.size - 1 if self.breaker.is_proven else 0)
 
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         if self.limit is None:
             return False
-        while self.crew.load and len(self.begun) + self.crew.load >= self.limit:
-            self.crew.wait(self.crew.load - 1)
+        while self.pool.load and len(self.begun) + self.pool.load >= self.limit:
+            self.pool.wait(self.pool.load - 1)
         return len(self.begun) >= self.limit
 
-    def guarded(self, task: Callable[[], None]) -> None:
-        """One learner's fault is not another's: what ends here is counted, and in the log."""
-        failed = Caught()
-        with failed:
+    def guard(self, task: Callable[[], None]) -> None:
+        """One learner's fault is not another's: it is counted, and in the log."""
+        captured = CapturedError()
+        with captured:
             task()
-        if failed.error:
-            logger.error("Dailycast: a sweep will take this up again", exc_info=failed.error)
+        if captured.error:
+            logger.error("Dailycast: a sweep will take this up again", exc_info=captured.error)
             self.count("failed")
 
-    def one(self, pk: Any) -> None:
-        user = jobs.patiently(learners().filter(pk=pk).first)
+    def make_for(self, user_pk: Any) -> None:
+        user = retry_database(learners().filter(pk=user_pk).first)
         if user is None:  # deleted meanwhile, or no longer active
-            return self.count("stood")
+            return self.count("already_made")
         key = request_key(user, self.day)
-        ask = partial(jobs.submit, user, source=Source.DAILY, edition_date=self.day, request_key=key)
-        podcast = jobs.patiently(ask)
-        if self.retry and worth_another_try(podcast):
-            jobs.reopen(podcast.pk)
+        ask = partial(queue.submit, user, source=Source.DAILY, edition_date=self.day, request_key=key)
+        podcast = retry_database(ask)
+        if self.retry and is_worth_retrying(podcast):
+            queue.reopen(podcast.pk)
         return self.run(podcast.pk)
 
     def run(self, pk: int) -> None:
-        job = services.run(pk, patient=True)
+        job = services.run(pk, can_reschedule=True)
         if job is None:
-            row = jobs.patiently(DailyPodcast.objects.filter(pk=pk).first)
-            return self.found(row)
+            return self.record_others(retry_database(DailyPodcast.objects.filter(pk=pk).first))
         if job.skipped:
             return self.count(job.skipped)
         if job.row.status == Status.RUNNING:  # it was taken over meanwhile, or it is gone
             return self.run(pk)
-        anew = pk in self.begun
+        is_first_attempt = pk not in self.begun
         self.begun.add(pk)
-        self.stop_at(ProviderCall.objects.filter(podcast_id=pk, pk__gt=self.before))
-        row = job.row
+        self.stop_if_blocked(ProviderCall.objects.filter(podcast_id=pk, pk__gt=self.last_call))
+        return self.record(job.row, is_first_attempt)
+
+    def record(self, row: DailyPodcast, is_first_attempt: bool) -> None:
+        """Count an episode that this run made."""
         with self.lock:
-            if not anew:
-                self.watch(row)
+            if is_first_attempt:
+                self.stop(self.breaker.record(row))
             if row.error_code == Reason.BUDGET:
-                self.tally.stopped = self.tally.stopped or row.error_message
-            self.known = self.known or (row.status == Status.COMPLETED and row.error_code not in MISSES)
-            if row.status == Status.COMPLETED and not row.audio_file:
-                self.tally.silent += row.error_code in FAULTS
-                self.tally.script_only += row.error_code not in FAULTS
-        return self.count(self.ended(row))
+                self.stop(row.error_message)
+            is_made = row.status == Status.COMPLETED
+            self.breaker.is_proven = self.breaker.is_proven or (is_made and row.error_code not in FAILURES)
+            if is_made and not row.audio_file:
+                self.tally.without_audio += row.error_code in LACKS_AUDIO
+                self.tally.script_only += row.error_code not in LACKS_AUDIO
+        self.count(self.counted_as(row))
 
-    def found(self, row: DailyPodcast | None) -> None:
-        """Count an episode that this run did not make: made before, without its audio perhaps, or in other hands."""
-        with self.lock:
-            self.tally.silent += bool(row and row.status == Status.COMPLETED and row.error_code in FAULTS)
-        done = row is None or row.status == Status.COMPLETED
-        self.count("stood" if done or row is None else self.ended(row))
+    def record_others(self, row: DailyPodcast | None) -> None:
+        """Count an episode that this run did not make: made before, perhaps without its audio, or by another worker."""
+        if row is None or row.status == Status.COMPLETED:
+            with self.lock:
+                self.tally.without_audio += bool(row and row.error_code in LACKS_AUDIO)
+            return self.count("already_made")
+        return self.count(self.counted_as(row))
 
-    def watch(self, row: DailyPodcast) -> None:
-        """A vendor that fails for one after the other will fail for all: no more are begun then."""
-        self.misses = self.misses + 1 if row.error_code in MISSES else 0
-        most = FEW if not self.known else FEW + 2 * self.crew.size
-        if self.misses >= most and not self.tally.stopped:
-            self.tally.stopped = f"{self.misses} in a row could not be made; the last one: {row.why}"
+    def stop(self, reason: str) -> None:
+        """No more are begun; the first reason counts."""
+        self.tally.stopped = self.tally.stopped or reason
 
-    def stop_at(self, calls: QuerySet[ProviderCall]) -> None:
+    def stop_if_blocked(self, calls: QuerySet[ProviderCall]) -> None:
         """No more are begun when one of these was refused as every other would be."""
-        blocked = jobs.patiently(calls.filter(outcome=Outcome.BLOCKED).order_by("-pk").first)
+        blocked = retry_database(calls.filter(outcome=Outcome.BLOCKED).order_by("-pk").first)
         if blocked:
-            self.tally.stopped = self.tally.stopped or blocked.message
+            self.stop(blocked.message)
 
-    def ended(self, row: DailyPodcast) -> str:
-        """What an episode that this run made, or found in other hands, counts as; it may be looked at again."""
+    def counted_as(self, row: DailyPodcast) -> str:
+        """The field of the tally for an episode. One that is put back or running is looked at again later."""
         due = row.next_attempt_at if row.status == Status.PENDING else row.lease_until
         if row.status in (Status.PENDING, Status.RUNNING) and due:
-            wait = max((due - timezone.now()) / timedelta(seconds=1), 0) + LOOK
-            if wait <= LONGEST_WAIT:  # who has it in hand may be ready long before the lease ends
-                self.later[row.pk] = time.monotonic() + (min(wait, 1) if row.status == Status.RUNNING else wait)
-        return ENDED[Status(row.status)]
+            wait = max((due - timezone.now()) / timedelta(seconds=1), 0) + POLL_SECONDS
+            if wait <= LONGEST_WAIT:  # a worker that has it may be ready long before the lease ends
+                self.due_later[row.pk] = time.monotonic() + (min(wait, 1) if row.status == Status.RUNNING else wait)
+        return COUNTED_AS[Status(row.status)]
 
-    def again(self) -> Iterator[int]:
-        """The rows that were put back for a short while, or were in other hands, each when its time has come."""
+    def retries(self) -> Iterator[int]:
+        """The rows that were put back for a short while, or that others had, each when it is due."""
         until = time.monotonic() + LONGEST_WAIT
         while not self.tally.stopped and time.monotonic() < until:
-            if not self.later and self.crew.wait(0, LOOK) and not self.later:
+            if not self.due_later and self.pool.wait(0, POLL_SECONDS) and not self.due_later:
                 return
-            pk, due = min(list(self.later.items()), key=lambda item: item[1], default=(0, until))
-            if pk and jobs.stopping.wait(max(due - time.monotonic(), 0)):
+            pk, due = min(list(self.due_later.items()), key=lambda item: item[1], default=(0, until))
+            if pk and stopping.wait(max(due - time.monotonic(), 0)):
                 return
             if pk:
-                del self.later[pk]
+                del self.due_later[pk]
                 with self.lock:
                     self.tally.put_back -= 1
                 yield pk
@@ -284,4 +301,4 @@ class Edition:
                 self.tally.skipped[what] += 1
             else:
                 setattr(self.tally, what, getattr(self.tally, what) + 1)
-            self.tell(self.tally)
+            self.report(self.tally)

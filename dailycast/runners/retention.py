@@ -10,9 +10,7 @@ from django.utils import timezone
 
 from ..audio import clips, storage
 from ..conf import conf
-from ..models import DailyPodcast, Outcome, ProviderCall, Reason, Status
-from ..purchases import money
-from ..web import listening
+from ..models import DailyPodcast, Outcome, ProviderCall, Reason, Status, dates
 
 LEDGER_DAYS = 365  # after which the calls of a day become sums
 GROUP = ("day", "provider", "model", "kind", "outcome")
@@ -31,7 +29,7 @@ def prune() -> Pruned:
     done = Pruned(clips=_older(clips.FOLDER, conf.DAILYCAST_KEEP_CLIPS_DAYS))
     for folder in (clips.FOLDER, storage.FOLDER):
         _older(folder, 1, storage.UNFINISHED)
-    listening.look_again(DailyPodcast.objects.all())
+    DailyPodcast.objects.all().recheck_missing()
     done.audio = sum(map(_silence, _old_audio()))
     done.calls = _sum_up()
     return done
@@ -40,7 +38,7 @@ def prune() -> Pruned:
 def _older(folder: str, days: float, ending: str = "") -> int:
     """Delete the files of `folder` with that ending that are so old; how many those were."""
     before = timezone.now() - timedelta(days=days)
-    old = [name for name in storage.names(folder) if name.endswith(ending) and storage.modified(name) < before]
+    old = [name for name in storage.list_names(folder) if name.endswith(ending) and storage.modified_at(name) < before]
     for name in old:
         default_storage.delete(name)
     return len(old)
@@ -71,7 +69,7 @@ def _sum_up() -> int:
     )
     stale = timezone.now() - timedelta(days=conf.DAILYCAST_KEEP_CLIPS_DAYS)
     ProviderCall.objects.filter(created_at__lt=stale).exclude(answer="").update(answer="")
-    old = ProviderCall.objects.filter(day__lt=money.today() - timedelta(days=LEDGER_DAYS))
+    old = ProviderCall.objects.filter(day__lt=dates.today() - timedelta(days=LEDGER_DAYS))
     gone = 0
     for unpriced in (False, True):  # a sum with an unknown part would be unknown
         rows = old.filter(cost_usd__isnull=unpriced)

@@ -10,26 +10,19 @@ few times, whatever the text: each loop either stops at the character it starts 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
-from itertools import chain, pairwise
+from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 from ..errors import ScriptError
-from ..languages.table import LATIN_STOPS, get_language
+from ..languages.characters import SPOKEN
+from .cleaning import EMOJI, EMOJI_PARTS, _gap, _plain, _speech
+from .clips import split
 
-MAX_CLIP = 600  # characters
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds
 
-SPOKEN = re.compile(r"[^\W_]")  # a letter or a digit: something to say
-
-# What no database or XML parser takes: controls, surrogates, noncharacters; and the byte order mark.
-UNWRITABLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufeff"
-    + "".join(rf"\U{plane:04x}fffe\U{plane:04x}ffff" for plane in range(17))
-    + "]"
-)
 
 # Pauses are looked for in a copy of the line where full-width forms are ASCII; its characters keep their places.
 HALF_WIDTH = {0xFF01 + i: 0x21 + i for i in range(94)} | str.maketrans("\u3000【】", " []")
@@ -52,49 +45,6 @@ STAGE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|（[^（）]*）|［[^［］]*］|�
 LANGUAGE_CODE = r"[a-z]{2,3}(?:-[a-z0-9]+)*"
 LANGUAGE_END = re.compile(rf"\[/({LANGUAGE_CODE})\]", re.IGNORECASE)
 LANGUAGE_MARK = re.compile(rf"\[/?({LANGUAGE_CODE})\]", re.IGNORECASE)
-
-# From Unicode's emoji-data.txt. SIGNS are text unless U+FE0F follows; note, sharp and circled digits are no emoji.
-PICTURES = (
-    r"\U0001f000-\U0001faff\u231a\u231b\u2328\u23cf\u23e9-\u23fa\u25fd\u25fe\u2600-\u2604\u260e\u2611\u2614\u2615\u2618"
-    r"\u261d\u2620\u2622\u2623\u2626\u262a\u262e\u262f\u2638-\u263a\u2648-\u2653\u265f-\u2668\u267b\u267f\u2692-\u26fd"
-    r"\u2702\u2705\u2708-\u270f\u2712\u2714\u2716\u271d\u2721\u2728\u2733\u2734\u2744\u2747\u274c\u274e\u2753-\u2757"
-    r"\u2763\u2764\u2795-\u2797\u27b0\u27bf\u2b1b\u2b1c\u2b50\u2b55"
-)
-SIGNS = "©®‼⁉™ℹ↔↕↖↗↘↙↩↪Ⓜ▪▫▶◀◻◼♀♂♾〰〽㊗㊙⤴⤵⬅⬆⬇➡"
-EMOJI = re.compile(
-    rf" ?(?:(?:[{PICTURES}]|[{SIGNS}]\ufe0f)(?:\u200d[{SIGNS}]?|[\ufe0e\ufe0f\U000e0020-\U000e007f])*+ ?)++"
-)
-EMOJI_PARTS = re.compile(r"[\ufe0e\ufe0f\u20e3\U000e0020-\U000e007f]")  # left of a keycap, and strays
-
-LINK = re.compile(r"(!?)\[([^\[\]]*)\]\((?:[^()]|\([^()]*\))*+\)")
-# ASCII only, since Japanese writes on without a space; it never ends in a sentence's own punctuation.
-ADDRESS = r"""(?:https?://|ftp://|(?<!\w)www\.)(?:[.,;:!?'"*_~]*+(?:(?![()<>`\[\]])[!-~]|\([!-'*-~]*\)))*+"""
-URL = re.compile(rf" ?(?P<mark>[*_]{{0,3}})(?:\({ADDRESS}\)|<{ADDRESS}>|{ADDRESS})(?P=mark)", re.IGNORECASE)
-TAG = re.compile(r"<!--[^<>]*-->|</?([a-z][\w:-]*|[A-Z]+\d*)(?:\s[^<>=]*=[^<>]*|\s*/?)>")  # not `List<String>`
-INLINE_TAGS = {"a", "b", "code", "em", "i", "mark", "s", "small", "span", "strong", "sub", "sup", "u"}
-EMPHASIS = (
-    re.compile(r"(?<!\w)(?<!\w\*)(\*{1,3})(?![\s*])([^*]+)(?<!\s)\1", re.ASCII),  # not 2*3*4
-    re.compile(r"(?<!\w)(_{1,3})(?![\s_.,;:!?)\]])((?:[^_]|(?<=[^\W_])_+(?=[^\W_]))+)(?<!\s)\1(?!\w)"),
-    re.compile(r"(~~)([^~]+)\1"),
-)
-LOOSE_BOLD = re.compile(r"(?<!\S)\*\*(?=[^\s*])|(?<=[^\s*])\*\*(?!\S)")  # its other half is in another paragraph
-WIDE = r"\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"  # written without spaces
-WIDE_BREAK = re.compile(rf"(?<=[{WIDE}])\n(?=[{WIDE}])")
-
-SOFT_STOPS = LATIN_STOPS  # they end a sentence only where a space follows
-CLOSERS = r"""\])}"'”“’‘»«」』）】〉》］｝"""  # right after a stop; each language closes with another's opening quote
-OPENERS = "«‹“„"  # French writes a space after them
-ABBREVIATION = re.compile(
-    r"(?<!\w)(?:[A-Za-z\u00c0-\u024f\u0370-\u052f]|Dr|Mr|Mrs|Ms|Prof|St|Jr|Sra?|Dra|Mme|Mlle|Hr|Fr|Nr|Sig|Dott|vs)$"
-)
-SENTENCE_SPACE = re.compile(rf"\s(?:[^{re.escape(OPENERS)}]*\s)?")  # `. "` and `! » `: what opens goes with the next
-WORD = re.compile(r"(?<=\s)(?=(?:(?!\s)[\W_])*+[^\W_])")
-# Before a letter or digit, and so after all that hangs on the last one: marks, selectors, joiners. Some letters hang on
-# too: Hangul jamo, half-width voicing, Thai and Lao AM, and an Indic consonant after a virama (UAX 29).
-GRAPHEME = re.compile(
-    r"(?<![\u200d\u1100-\u115f\ua960-\ua97c\u094d\u09cd\u0acd\u0b4d\u0c4d\u0d4d])"
-    r"(?=[^\W_])(?![\u1160-\u11ff\ud7b0-\ud7fb\uff9e\uff9f\u0e33\u0eb3])"
-)
 
 
 @dataclass(frozen=True)
@@ -196,24 +146,6 @@ def title(text: str) -> str:
     return next((block.text for block in _blocks(text) if block.kind == "title"), "")
 
 
-def split(text: str, language: str) -> list[str]:
-    """Cut a cleaned paragraph into clips: at sentence ends, else between words, else between graphemes.
-
-    `"".join(split(text, language)) == text`: the space at a cut stays with the clip before it.
-    """
-    stops = get_language(language).stops
-    return _packed(text, (partial(_sentences, stops=stops), _words, _graphemes, list))
-
-
-def sentences(text: str, language: str) -> list[str]:
-    """The sentences of `text`, each with the quotes that close it and the space after it; joined they equal `text`."""
-    return _sentences(text, get_language(language).stops)
-
-
-def _plain(text: str) -> str:
-    return UNWRITABLE.sub("", "\n".join(text.splitlines()))
-
-
 def _rows(plain: str) -> Iterator[Block]:
     """Lines with each pause on a line of its own: kinds line, pause, broken."""
     for number, line in enumerate(plain.split("\n"), 1):
@@ -294,75 +226,3 @@ def _kind(line: str) -> tuple[str, str]:
     if RULE.fullmatch(words) or FENCE.fullmatch(words) or STAGE.fullmatch(words.strip("*_~` ")):
         return "blank", ""
     return "item" if ITEM.match(line) else "text", words
-
-
-def _speech(text: str) -> str:
-    """A paragraph without Markdown, addresses and HTML tags, on one line."""
-    text = LINK.sub(lambda link: "" if link[1] else link[2], text)
-    text = TAG.sub(lambda tag: "" if tag[1] and tag[1].lower() in INLINE_TAGS else " ", URL.sub(_gap, text))
-    text = text.replace("`", "")
-    for pattern in EMPHASIS * 3:  # marks within marks
-        text = pattern.sub(r"\2", text)
-    return " ".join(WIDE_BREAK.sub("", LOOSE_BOLD.sub("", text)).split())
-
-
-def _gap(match: re.Match[str]) -> str:
-    """What stays where something is taken out: a space between words, nothing before a stop."""
-    before, after = match.string[match.start() - 1 : match.start()], match.string[match.end() : match.end() + 1]
-    if after in ".,;:!?…)":
-        return ""
-    return " " if " " in match[0] or (before.isalnum() and after.isalnum()) else ""
-
-
-def _packed(text: str, cutters: tuple[Callable[[str], list[str]], ...]) -> list[str]:
-    """`text` in as few parts as the cutters allow, coarse ones first; the last must cut everything."""
-    if len(text) <= MAX_CLIP:
-        return [text]
-    packed = [""]
-    for unit in cutters[0](text):
-        for part in _packed(unit, cutters[1:]):
-            if len(packed[-1]) + len(part) <= MAX_CLIP:
-                packed[-1] += part
-            else:
-                packed.append(part)
-    return packed
-
-
-def _sentences(text: str, stops: str) -> list[str]:
-    return _cut(text, (_sentence_end(match, stops) for match in _stop_pattern(stops).finditer(text)))
-
-
-def _words(text: str) -> list[str]:
-    return _cut(text, (match.start() for match in WORD.finditer(text)))
-
-
-def _graphemes(text: str) -> list[str]:
-    return _cut(text, (match.start() for match in GRAPHEME.finditer(text)))
-
-
-def _cut(text: str, places: Iterable[int]) -> list[str]:
-    """`text` cut at the places inside it that leave something to say before them."""
-    first = SPOKEN.search(text)
-    inside = [place for place in places if first and first.start() < place < len(text)]
-    return [text[start:end] for start, end in pairwise([0, *inside, len(text)])]
-
-
-@cache
-def _stop_pattern(stops: str) -> re.Pattern[str]:
-    """A stop and everything up to the next letter or digit: `run` is the stops and what closes with them."""
-    stop = re.escape(stops)
-    return re.compile(rf"(?P<run>[{stop}][{stop}{CLOSERS}]*+)(?P<rest>[\W_]*+)")
-
-
-def _sentence_end(match: re.Match[str], stops: str) -> int:
-    """Where in the text the next sentence begins; 0 if the stop does not end a sentence."""
-    run, rest = match["run"], match["rest"]
-    before, after = match.string[match.start() - 1 : match.start()], match.string[match.end() : match.end() + 1]
-    soft = SOFT_STOPS if "." in stops else ""
-    if any(stop in stops and stop not in soft for stop in run):
-        decimal = run == "．" and not rest and before.isdigit() and after.isdigit()
-        return 0 if decimal else match.end() - len(rest.lstrip())
-    if after.islower() or (run == "." and ABBREVIATION.search(match.string, max(match.start() - 4, 0), match.start())):
-        return 0
-    spaces = SENTENCE_SPACE.match(rest)
-    return match.start("rest") + spaces.end() if spaces else 0

@@ -1,11 +1,23 @@
 """LearnerContext + language + minutes -> Prompt. Pure: the same input gives the same text."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from ..languages.table import get_language
 from ..learner import LearnerContext
-from ..llm.base import Prompt
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """`system` and `user` are what a model reads; the rest is the same request as data, for the built-in writer."""
+
+    system: str
+    user: str
+    context: LearnerContext
+    language: str  # BCP-47
+    minutes: float  # of speech, pauses included
+
 
 SYSTEM = """\
 You write the script of a short personal podcast for one learner of an online school. One host speaks it to one listener, who is on the way to work.
@@ -35,7 +47,7 @@ END RECORDS
 Write the script now."""
 
 
-def build(context: LearnerContext, language: str, minutes: float) -> Prompt:
+def build_prompt(context: LearnerContext, language: str, minutes: float) -> Prompt:
     """The request for one episode of `minutes` in the BCP-47 `language`."""
     known = get_language(language)
     system = SYSTEM.format(

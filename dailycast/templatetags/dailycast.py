@@ -10,7 +10,6 @@ from django.utils.translation import get_language_info
 
 from ..conf import conf
 from ..models import DailyPodcast
-from ..web import listening
 
 register = template.Library()
 Cue = dict[str, Any]  # start, end, text
@@ -92,7 +91,7 @@ def direction(language: str) -> str:
 @register.filter
 def state(podcast: DailyPodcast) -> str:
     """The state in a sentence or two for its learner."""
-    return listening.progress(podcast)
+    return podcast.progress_for_learner
 
 
 @register.filter

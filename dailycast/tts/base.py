@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from ..audio.mp3 import duration
 from ..errors import MixedMp3Error, Mp3Error, ProviderError
-from ..gateway.vendor import BaseProvider
-from ..languages.table import least_seconds
+from ..gateway.provider import BaseProvider
+from ..languages.characters import least_seconds
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 from ..errors import ProviderError
-from ..gateway.vendor import require
+from ..gateway.provider import require
 from ..languages.table import base
 from .base import Clip, TTSProvider, Voice, whole
 

@@ -13,7 +13,9 @@ from typing import Any
 
 from ..conf import conf
 from ..errors import NoEngineError, ProviderError, ProviderNotConfigured, ThrottledError, VendorWideError
-from ..gateway.vendor import TRANSIENT, brief, require, retry_after, unanswered
+from ..gateway.http import TRANSIENT, retry_after
+from ..gateway.messages import brief, unanswered
+from ..gateway.provider import require
 from ..languages.table import base
 from .base import Clip, TTSProvider, Voice, whole
 

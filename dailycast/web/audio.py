@@ -21,7 +21,7 @@ from ..audio import clips, storage
 from ..audio.storage import FOLDER
 from ..conf import conf
 from ..models import DailyPodcast, Status
-from . import listening
+from . import signed_urls
 
 BLOCK = 64 * 1024  # bytes read at a time
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
@@ -61,9 +61,9 @@ def media(request: HttpRequest, path: str) -> HttpResponseBase:
 @login_not_required  # the token says who may hear it, for front ends that cannot send the session's cookie
 @require_safe
 def signed(request: HttpRequest, token: str, name: str) -> HttpResponseBase:
-    """The audio that `listening.audio_token` was made for, within its hour; else 404."""
+    """The audio that `signed_urls.audio_token` was made for, within its hour; else 404."""
     conceal(request, token)
-    podcast = listening.podcast_of(token)
+    podcast = signed_urls.podcast_for_token(token)
     if podcast is None:
         raise Http404
     return audio(request, podcast)
@@ -85,7 +85,7 @@ def audio(request: HttpRequest, podcast: DailyPodcast) -> HttpResponseBase:
     a fresh URL of its own. A file that is gone is 404, and the row says so from then on.
     """
     name = str(podcast.audio_file.name)
-    there = storage.inside(name) and default_storage.exists(name)
+    there = storage.is_inside(name) and default_storage.exists(name)
     podcast.mark_missing(not there)
     if not there:
         raise Http404

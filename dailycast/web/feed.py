@@ -33,10 +33,9 @@ from ..audio.cover import cover
 from ..conf import conf
 from ..errors import DailycastError
 from ..languages import table as languages
+from ..languages.characters import UNWRITABLE
 from ..models import DailyPodcast, Feed, Reason
-from ..script.grammar import UNWRITABLE
 from . import audio as views
-from . import listening
 
 if TYPE_CHECKING:
     Syndication = syndication.Feed[DailyPodcast, None]
@@ -68,7 +67,7 @@ UNSPACED = ("ja", "zh", "th")  # languages that write no space between sentences
 
 def feed_url(request: HttpRequest, user: AbstractBaseUser) -> str:
     """The address of the learner's private feed, for nobody else's eyes."""
-    return request.build_absolute_uri(_address(listening.feed_of(user).token))
+    return request.build_absolute_uri(_address(Feed.for_user(user).token))
 
 
 def _address(token: str) -> str:
@@ -114,7 +113,7 @@ def private(view: View) -> View:
 @private
 def rss(request: HttpRequest, token: str) -> HttpResponseBase:
     feed = _feed(token)
-    listening.look_again(DailyPodcast.objects.filter(user_id=feed.user_id))
+    DailyPodcast.objects.filter(user_id=feed.user_id).recheck_missing()
     show = Show(request, feed)
     with override(show.language):
         body = show.get_feed(None, request).writeString("utf-8").encode()
@@ -153,7 +152,7 @@ def picture(request: HttpRequest, token: str) -> HttpResponseBase:
 @login_required
 def renew(request: HttpRequest) -> HttpResponse:
     """Give the learner a new address; from now on the old one is worth nothing."""
-    listening.feed_of(cast(AbstractBaseUser, request.user)).renew()
+    Feed.for_user(cast(AbstractBaseUser, request.user)).renew()
     back = request.POST.get("next", "")
     if url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure()):
         return HttpResponseRedirect(back)
@@ -180,7 +179,7 @@ def _feed(token: str) -> Feed:
 
 def _episode(token: str, guid: UUID) -> DailyPodcast:
     """The learner's own episode, also where staff may see everyone's; else Http404."""
-    podcast = DailyPodcast.objects.filter(listening.audible(), user_id=_feed(token).user_id, guid=guid).first()
+    podcast = DailyPodcast.objects.audible().filter(user_id=_feed(token).user_id, guid=guid).first()
     if podcast is None:
         raise Http404
     return podcast
@@ -293,7 +292,7 @@ class Show(Syndication):
 
 def _episodes(feed: Feed) -> list[DailyPodcast]:
     """The newest that can be heard, newest first, without the long texts of a row."""
-    rows = DailyPodcast.objects.filter(listening.audible(), user_id=feed.user_id)
+    rows = DailyPodcast.objects.audible().filter(user_id=feed.user_id)
     sentences = {name: KT(f"cues__{number}__text") for number, name in enumerate(SENTENCES)}
     rows = rows.exclude(error_code=Reason.MISSING).only(*NEEDED)
     rows = rows.annotate(opening=Left("script_text", OPENING), chapter=KT("chapters__0__title"), **sentences)

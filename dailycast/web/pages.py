@@ -28,14 +28,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from .. import runners
 from ..audio import cover
 from ..conf import conf
 from ..errors import CooldownError, DailycastError
-from ..jobs import queue as jobs
+from ..jobs.cooldown import cooldown_until
 from ..models import DailyPodcast, PodcastQuerySet, Source, Status
-from ..runners import pool as runners
 from . import feed as feeds
-from . import listening
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -54,7 +53,7 @@ class SignedInRequest(HttpRequest):
 def today(request: SignedInRequest) -> HttpResponse:
     """The newest episode, the state of the one that is being made, and the button that asks for one."""
     runners.sweep()
-    listening.look_again(_mine(request))
+    _mine(request).recheck_missing()
     return _today(request)
 
 
@@ -69,7 +68,7 @@ def archive(request: SignedInRequest) -> HttpResponse:
 
 
 def episode(request: SignedInRequest, pk: int) -> HttpResponse:
-    listening.look_again(_mine(request).filter(pk=pk))
+    _mine(request).filter(pk=pk).recheck_missing()
     return _page(request, "episode", podcast=_own(request, pk))
 
 
@@ -93,8 +92,8 @@ def status(request: SignedInRequest, pk: int) -> HttpResponse:
     """What an open page asks: the state, told truly even if whoever made the episode is gone."""
     runners.sweep()
     podcast = _own(request, pk)
-    told = {"status": podcast.status, "text": listening.progress(podcast)}
-    return JsonResponse({**told, "in_the_making": podcast.in_the_making})
+    told = {"status": podcast.status, "text": podcast.progress_for_learner}
+    return JsonResponse({**told, "in_the_making": podcast.is_in_progress})
 
 
 def position(request: SignedInRequest, pk: int) -> HttpResponse:
@@ -103,7 +102,7 @@ def position(request: SignedInRequest, pk: int) -> HttpResponse:
     seconds = _seconds(request.body)
     if seconds is None:
         return JsonResponse({"error": 'Send {"seconds": a number}.'}, status=400)
-    listening.stop_at(podcast, seconds)
+    podcast.save_position(seconds)
     return JsonResponse({"seconds": podcast.position_seconds, "heard": bool(podcast.heard_at)})
 
 
@@ -154,7 +153,7 @@ def _today(request: SignedInRequest, code: int = 200, problem: str = "") -> Http
     context = {
         "podcast": mine.filter(status=Status.COMPLETED).first(),
         "unfinished": making or failed,
-        "until": jobs.cooldown(request.user),
+        "until": cooldown_until(request.user),
         "problem": problem,
         "request_key": uuid4(),
         "feed_url": feeds.feed_url(request, request.user),

@@ -23,7 +23,7 @@ from dailycast.admin.episodes import DailyPodcastAdmin
 from dailycast.audio import storage
 from dailycast.errors import LanguageError, ProviderError
 from dailycast.jobs import queue as jobs
-from dailycast.jobs.queue import Job
+from dailycast.jobs.job import Job
 from dailycast.llm.base import Completion, LLMProvider, Prompt
 from dailycast.models import DailyPodcast, Kind, Outcome, ProviderCall, Reason, Source, Status
 from dailycast.tts.base import Clip, TTSProvider, Voice
@@ -91,7 +91,7 @@ def house(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for fake in (Writer, Choir):
         monkeypatch.setattr(fake, "calls", [])
     # A test's own transaction is never committed; a request that is in none commits at once.
-    monkeypatch.setattr("dailycast.runners.pool.transaction.on_commit", lambda run, **_: run())
+    monkeypatch.setattr("dailycast.runners.dispatch.transaction.on_commit", lambda run, **_: run())
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def boss(db: None, client: Client) -> Client:
 @pytest.fixture
 def episode(alex: User) -> DailyPodcast:
     """Written and spoken, and it cost something; what came from outside tries to be HTML."""
-    name = storage.replace("podcasts/podcast_1_1701920000.mp3", FRAME)
+    name = storage.write_atomic("podcasts/podcast_1_1701920000.mp3", FRAME)
     return DailyPodcast.objects.create(
         user=alex, language="en-GB", title="<i>Went</i> & gone", script_text=f"{SCRIPT}\n\n<script>alert(1)</script>",
         audio_file=name, duration_seconds=245.4, audio_bytes=1_963_000, status=Status.COMPLETED, llm_provider="quill",

@@ -26,13 +26,13 @@ from rest_framework.throttling import UserRateThrottle
 from rest_framework.versioning import BaseVersioning
 from rest_framework.views import APIView
 
+from dailycast import runners
 from dailycast.api import openapi
 from dailycast.api import views as api
 from dailycast.audio import storage
 from dailycast.errors import DailycastError
 from dailycast.jobs import queue as jobs
 from dailycast.models import DailyPodcast, Feed, Reason, Source, Status
-from dailycast.runners import pool as runners
 
 ROOT = "/dailycast/api"
 AUDIO = bytes(range(256)) * 4
@@ -48,7 +48,7 @@ DETAILS = "openai: 401, the key sk-1 is wrong"  # for staff
 def host(settings: Any, media: Path) -> None:
     settings.DAILYCAST_RUNNER = "worker"  # which only takes the row
     assert APIView.permission_classes == [AllowAny]
-    storage.replace(NAME, AUDIO)
+    storage.write_atomic(NAME, AUDIO)
 
 
 @pytest.fixture
@@ -388,7 +388,7 @@ def test_today_is_the_newest_of_the_local_day(
     edition_date: str | None, is_today: bool,
 ) -> None:  # fmt: skip
     settings.TIME_ZONE = zone
-    monkeypatch.setattr("dailycast.purchases.money.today", lambda: date(2026, 3, 10))
+    monkeypatch.setattr("dailycast.models.dates.today", lambda: date(2026, 3, 10))
     when = datetime.fromisoformat(created_at).replace(tzinfo=ZoneInfo(zone))
     row = DailyPodcast.objects.create(user=alex, edition_date=edition_date)
     DailyPodcast.objects.filter(pk=row.pk).update(created_at=when)
@@ -456,7 +456,7 @@ def test_on_the_next_day_it_is_another_request_that_may_be_too_soon(
 ) -> None:
     send(client, "POST", "/episodes/")
     tomorrow = timezone.localdate() + timedelta(days=1)
-    monkeypatch.setattr("dailycast.purchases.money.today", lambda: tomorrow)
+    monkeypatch.setattr("dailycast.models.dates.today", lambda: tomorrow)
     assert told(send(client, "POST", "/episodes/")) == (429, "cooldown")
 
 

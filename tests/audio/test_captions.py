@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dailycast.audio.captions import ChapterMark, Cue, chapters, chapters_json, cues, webvtt
+from dailycast.audio.captions import ChapterMark, Cue, chapter_marks, chapters_json, cues, webvtt
 from dailycast.script.grammar import Chapter, Pause, Script, parse
 
 SCRIPT = Script(
@@ -52,7 +52,7 @@ def test_every_piece_must_have_been_measured() -> None:
 
 
 def test_chapters_begin_with_their_first_piece_and_a_nameless_opening_has_the_scripts_title() -> None:
-    assert chapters(SCRIPT, TIMES) == [
+    assert chapter_marks(SCRIPT, TIMES) == [
         ChapterMark(0.0, "Yesterday"),
         ChapterMark(4.316, "Practice"),
         ChapterMark(10.224, "Bye"),
@@ -61,8 +61,8 @@ def test_chapters_begin_with_their_first_piece_and_a_nameless_opening_has_the_sc
 
 def test_an_opening_that_nothing_names_is_no_chapter() -> None:
     script = Script("", (Chapter("", ("Hello.",)), Chapter("Practice", ("Go.",))))
-    assert chapters(script, [(0.0, 1.0), (1.0006, 2.0)]) == [ChapterMark(1.001, "Practice")]
-    assert chapters(Script("T", ()), []) == []
+    assert chapter_marks(script, [(0.0, 1.0), (1.0006, 2.0)]) == [ChapterMark(1.001, "Practice")]
+    assert chapter_marks(Script("T", ()), []) == []
 
 
 def test_cues_and_chapter_marks_are_values() -> None:
@@ -88,7 +88,7 @@ def test_webvtt_escapes_what_would_be_markup() -> None:
 
 
 def test_chapters_json_is_that_of_the_podcast_namespace() -> None:
-    assert chapters_json(chapters(SCRIPT, TIMES)) == {
+    assert chapters_json(chapter_marks(SCRIPT, TIMES)) == {
         "version": "1.2.0",
         "chapters": [
             {"startTime": 0.0, "title": "Yesterday"},

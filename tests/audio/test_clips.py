@@ -9,28 +9,29 @@ from django.contrib.auth.models import User
 from dailycast import services
 from dailycast.audio import clips
 from dailycast.models import DailyPodcast
+from dailycast.studio import voices
 from dailycast.tts.base import Voice
 from tests.cloud import Cloud, Fault
 from tests.cloud.speech import speak as tone
 
 JOANNA = Voice("Joanna", "neural")
 MP3 = tone("Good morning, Alex.", 24_000)
-UNIT = clips.unit("polly", JOANNA, "Good morning, Alex.")
+UNIT = voices.clip_key("polly", JOANNA, "Good morning, Alex.")
 
 
 def test_a_clip_is_found_again(media: Path) -> None:
     assert clips.find(UNIT) is None
-    clips.keep(UNIT, MP3)
+    clips.store(UNIT, MP3)
     assert clips.find(UNIT) == MP3
     assert [path.name for path in (media / "podcasts/clips").iterdir()] == [f"{UNIT}.mp3"]
 
 
 @pytest.mark.parametrize("stored", [b"", MP3[:-1], b"<html>"])
 def test_a_clip_that_is_not_whole_is_none(media: Path, stored: bytes) -> None:
-    clips.keep(UNIT, MP3)
+    clips.store(UNIT, MP3)
     (media / clips.name(UNIT)).write_bytes(stored)
     assert clips.find(UNIT) is None
-    clips.keep(UNIT, MP3)
+    clips.store(UNIT, MP3)
     assert clips.find(UNIT) == MP3
 
 
@@ -50,7 +51,7 @@ def test_a_unit_fits_into_the_ledger_and_is_the_same_in_every_process() -> None:
     ],
 )
 def test_what_sounds_otherwise_is_another_clip(provider: str, voice: Voice, text: str) -> None:
-    assert clips.unit(provider, voice, text) != UNIT
+    assert voices.clip_key(provider, voice, text) != UNIT
 
 
 SCRIPT = "# Vienna\nGood morning, Alex.\n\nWho led the Austrian side?\n\nIt was Metternich."
@@ -79,7 +80,7 @@ def test_what_was_bought_before_a_failure_is_not_bought_again(shop: Cloud, alex:
     shop.fail("polly", Fault.TEXT_TOO_LONG, times=None, matching="Metternich")
     assert not services.create_podcast_for_user(alex, "en").has_audio
     shop.mend()
-    assert services.produce(DailyPodcast.objects.get()).has_audio
+    assert services.retry_now(DailyPodcast.objects.get()).has_audio
     assert spoken(shop) == sorted(["Good morning, Alex.", "It was Metternich.", "Who led the Austrian side?"])
 
 

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tinytag import TinyTag
 
-from dailycast.audio.id3 import Episode, tagged
+from dailycast.audio.id3 import Tag, with_tag
 from dailycast.audio.mp3 import Format, duration, silence
 from dailycast.audio.mp3 import frames as mp3_frames
 
 FRAME = bytes.fromhex("fff364c4") + bytes(140)  # MPEG-2 Layer III, 24 kHz, mono, 48 kbit/s
 COVER = b"\xff\xd8\xff\xe0 a picture"
-EPISODE = Episode(
+EPISODE = Tag(
     title="Vienna, 東京 and 🎧",
     show="Daily podcast",
-    made=date(2026, 11, 3),
+    made_on=date(2026, 11, 3),
     language="eng",
     comment="Joanna neural (polly)",
     lyrics="Good morning.\n\nWho led the Austrian side?",
@@ -49,7 +49,7 @@ def text(data: bytes) -> str:
 
 
 def test_the_frames_of_an_episode() -> None:
-    mp3 = tagged(FRAME * 3, EPISODE)
+    mp3 = with_tag(FRAME * 3, EPISODE)
     assert (mp3[:6], mp3.endswith(FRAME * 3)) == (b"ID3\x03\x00\x00", True)
     found = frames(body(mp3))
     assert [name for name, _ in found] == [
@@ -69,14 +69,14 @@ def test_the_frames_of_an_episode() -> None:
 
 @pytest.mark.parametrize(("name", "said"), [("COMM", EPISODE.comment), ("USLT", EPISODE.lyrics)])
 def test_comment_and_lyrics_name_their_language(name: str, said: str) -> None:
-    data = dict(frames(body(tagged(FRAME, EPISODE))))[name]
+    data = dict(frames(body(with_tag(FRAME, EPISODE))))[name]
     assert data[:4] == b"\x01eng"
     nothing, _, rest = data[4:].partition(b"\0\0")
     assert (nothing.decode("utf-16"), rest.decode("utf-16")) == ("", said)
 
 
 def test_chapters_in_the_order_of_time_and_the_last_until_the_end() -> None:
-    found = frames(body(tagged(FRAME, EPISODE)))
+    found = frames(body(with_tag(FRAME, EPISODE)))
     assert dict(found)["CTOC"] == b"toc\0\x03\x02chp0\0chp1\0"
     marks = [data for name, data in found if name == "CHAP"]
     for mark, (name, start, end, title) in zip(
@@ -88,22 +88,22 @@ def test_chapters_in_the_order_of_time_and_the_last_until_the_end() -> None:
 
 
 def test_the_cover() -> None:
-    assert dict(frames(body(tagged(FRAME, EPISODE))))["APIC"] == b"\0image/jpeg\0\x03\0" + COVER
+    assert dict(frames(body(with_tag(FRAME, EPISODE))))["APIC"] == b"\0image/jpeg\0\x03\0" + COVER
 
 
 def test_what_is_not_there_is_left_out() -> None:
-    plain = Episode("", "Show", date(2026, 1, 1), "eng", "", "", 1.0)
-    assert not {"TIT2", "CTOC", "CHAP", "APIC"} & {name for name, _ in frames(body(tagged(FRAME, plain)))}
+    plain = Tag("", "Show", date(2026, 1, 1), "eng", "", "", 1.0)
+    assert not {"TIT2", "CTOC", "CHAP", "APIC"} & {name for name, _ in frames(body(with_tag(FRAME, plain)))}
 
 
 def test_no_more_chapters_than_the_table_can_count() -> None:
-    many = Episode("", "S", date(2026, 1, 1), "eng", "", "", 400.0, [(float(at), f"{at}") for at in range(300)])
-    found = frames(body(tagged(FRAME, many)))
+    many = Tag("", "S", date(2026, 1, 1), "eng", "", "", 400.0, [(float(at), f"{at}") for at in range(300)])
+    found = frames(body(with_tag(FRAME, many)))
     assert dict(found)["CTOC"][5] == 255 == sum(name == "CHAP" for name, _ in found)
 
 
 def test_a_common_reader_reads_it() -> None:
-    read = TinyTag.get(None, file_obj=BytesIO(tagged(FRAME * 50, EPISODE)))
+    read = TinyTag.get(None, file_obj=BytesIO(with_tag(FRAME * 50, EPISODE)))
     assert (read.title, read.artist, read.album, read.genre) == (
         EPISODE.title,
         "Daily podcast",
@@ -115,8 +115,8 @@ def test_a_common_reader_reads_it() -> None:
 
 @given(st.text(max_size=50), st.text(max_size=200))
 def test_any_text_comes_back(title: str, lyrics: str) -> None:
-    episode = Episode(title, "Show", date(2026, 1, 1), "eng", "", lyrics, 1.0)
-    found = dict(frames(body(tagged(FRAME, episode))))
+    episode = Tag(title, "Show", date(2026, 1, 1), "eng", "", lyrics, 1.0)
+    found = dict(frames(body(with_tag(FRAME, episode))))
     assert found["USLT"].endswith(lyrics.replace("\0", "").encode("utf-16-le"))
     assert ("TIT2" in found) is bool(title)
 
@@ -124,5 +124,5 @@ def test_any_text_comes_back(title: str, lyrics: str) -> None:
 @pytest.mark.parametrize("title", ["間違いを力に変える", "x" * 9_000])
 def test_a_tagged_file_is_measured_as_before(title: str) -> None:
     plain = silence(Format(24000, 1, 48000), 5)
-    data = tagged(plain, replace(EPISODE, title=title))
+    data = with_tag(plain, replace(EPISODE, title=title))
     assert (duration(data), mp3_frames(data)) == (duration(plain), mp3_frames(plain))

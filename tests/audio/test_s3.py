@@ -52,7 +52,7 @@ def bucket(settings: Any, endpoint: str) -> Any:
 @pytest.fixture
 def episode(alex: User) -> DailyPodcast:
     row = DailyPodcast.objects.create(user=alex, audio_file=NAME, status=Status.COMPLETED, completed_at=timezone.now())
-    storage.replace(row.name_audio(), AUDIO)
+    storage.write_atomic(row.name_audio(), AUDIO)
     return row
 
 
@@ -79,7 +79,7 @@ def test_nobody_else_is(episode: DailyPodcast, client: Client) -> None:
 
 
 def test_audio_made_again_keeps_its_name(episode: DailyPodcast, bucket: Any) -> None:
-    assert storage.replace(NAME, b"second") == NAME
+    assert storage.write_atomic(NAME, b"second") == NAME
     assert (names(bucket), bucket.Object(NAME).get()["Body"].read()) == ([NAME], b"second")
 
 

@@ -35,14 +35,14 @@ def test_an_episodes_name(user: object, name: str) -> None:
 
 
 def test_a_file_is_written_with_its_folder_and_nothing_else(media: Path) -> None:
-    assert storage.replace(NAME, b"one") == NAME
+    assert storage.write_atomic(NAME, b"one") == NAME
     assert [path.name for path in (media / "podcasts").iterdir()] == ["podcast_1_1701920000.mp3"]
     assert (media / NAME).read_bytes() == b"one"
 
 
 def test_a_second_writing_takes_the_same_name(media: Path) -> None:
-    storage.replace(NAME, b"one")
-    storage.replace(NAME, b"two")
+    storage.write_atomic(NAME, b"one")
+    storage.write_atomic(NAME, b"two")
     assert (media / NAME).read_bytes() == b"two"
 
 
@@ -50,61 +50,61 @@ def test_the_hosts_permissions_are_kept(media: Path, settings: Any) -> None:
     settings.FILE_UPLOAD_PERMISSIONS = 0o604
     settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o705
     before = os.umask(0o022)
-    storage.replace(NAME, b"one")
+    storage.write_atomic(NAME, b"one")
     os.umask(before)
     assert (media / NAME).stat().st_mode & 0o777 == 0o604
     assert (media / "podcasts").stat().st_mode & 0o777 == 0o705
 
 
 def test_a_failed_writing_leaves_the_old_file_and_no_part(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    storage.replace(NAME, b"one")
+    storage.write_atomic(NAME, b"one")
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        storage.replace(NAME, b"two")
+        storage.write_atomic(NAME, b"two")
     assert [path.read_bytes() for path in (media / "podcasts").iterdir()] == [b"one"]
 
 
 def test_file_and_folder_are_synced_before_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[bool] = []
     monkeypatch.setattr(os, "fsync", lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").is_dir()))
-    storage.replace(NAME, b"one")
+    storage.write_atomic(NAME, b"one")
     assert synced == [False, True]
 
 
 def test_no_name_leaves_the_media_folder() -> None:
     with pytest.raises(SuspiciousFileOperation):
-        storage.replace("../outside.mp3", b"one")
+        storage.write_atomic("../outside.mp3", b"one")
 
 
 def test_elsewhere_it_is_one_put_under_the_same_name(elsewhere: None) -> None:
-    assert [storage.replace(NAME, data) for data in (b"one", b"two")] == [NAME, NAME]
+    assert [storage.write_atomic(NAME, data) for data in (b"one", b"two")] == [NAME, NAME]
     with default_storage.open(NAME) as file:
         assert file.read() == b"two"
     assert default_storage.listdir("podcasts") == ([], ["podcast_1_1701920000.mp3"])
 
 
 def test_where_a_person_finds_a_file(media: Path) -> None:
-    assert storage.where(NAME) == str(media / NAME)
+    assert storage.location_of(NAME) == str(media / NAME)
 
 
 def test_where_a_person_finds_a_file_elsewhere(elsewhere: None) -> None:
     default_storage.save(NAME, ContentFile(b"one"))
-    assert storage.where(NAME) == "/media/" + NAME
+    assert storage.location_of(NAME) == "/media/" + NAME
 
 
 def test_media_that_is_not_there_yet_can_be_made(media: Path) -> None:
-    assert storage.unwritable() == ""
+    assert storage.unwritable_reason() == ""
     assert not media.exists()
 
 
 def test_a_file_in_the_folders_place_is_told(media: Path) -> None:
     media.parent.mkdir(exist_ok=True)
     media.write_text("in the way")
-    assert storage.unwritable() == f"{media} is not a folder"
+    assert storage.unwritable_reason() == f"{media} is not a folder"
 
 
 @pytest.fixture
@@ -116,9 +116,9 @@ def forbidden(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
 
 def test_a_folder_that_cannot_be_written_is_told(media: Path, forbidden: list[object]) -> None:
     media.mkdir()
-    assert storage.unwritable() == f"{media} cannot be written by this user"
+    assert storage.unwritable_reason() == f"{media} cannot be written by this user"
     assert forbidden == [(media, os.W_OK | os.X_OK)]
 
 
 def test_elsewhere_only_a_put_can_tell(elsewhere: None) -> None:
-    assert storage.unwritable() == ""
+    assert storage.unwritable_reason() == ""

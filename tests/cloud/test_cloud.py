@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from openai.types.chat import ChatCompletion
 from tinytag import TinyTag
 
-from dailycast.languages.table import least_seconds
+from dailycast.languages.characters import least_seconds
 from tests.cloud import Cloud, Fault
 from tests.cloud.polly import RATES
 

@@ -532,7 +532,7 @@ def test_the_learner_gets_one_mail_with_a_link_to_the_page(db: None, settings: A
     settings.SITE_URL = "https://school.example"
     user = User.objects.create_user("kim", first_name="Kim", email="kim@example.com")
     podcast = services.create_podcast_for_user(user, "en")
-    services.produce(podcast)
+    services.retry_now(podcast)
     (mail,) = mailoutbox
     assert (mail.to, mail.subject) == (["kim@example.com"], "Your podcast is ready")
     assert mail.body == f"https://school.example/dailycast/episodes/{podcast.pk}/"

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from dailycast.errors import BudgetError, ProviderError, ProviderNotConfigured
-from dailycast.gateway import registry
 from dailycast.llm.base import Completion, LLMProvider, Prompt
+from dailycast.studio import providers
 from dailycast.tts.base import Clip, TTSProvider, Voice
 
 
@@ -39,20 +39,20 @@ SCRIBE, PARROT = "tests.gateway.test_registry.Scribe", "tests.gateway.test_regis
 
 @pytest.mark.parametrize("name", ["openai", "gemini", "template"])
 def test_a_writers_name_names_its_file(name: str) -> None:
-    provider = registry.llm_provider(name)
+    provider = providers.writers.get(name)
     assert (provider.name, type(provider).__module__) == (name, f"dailycast.llm.{name}")
 
 
 @pytest.mark.parametrize("name", ["polly", "pico"])
 def test_a_voices_name_names_its_file(name: str) -> None:
-    provider = registry.tts_provider(name)
+    provider = providers.voices.get(name)
     assert (provider.name, type(provider).__module__) == (name, f"dailycast.tts.{name}")
 
 
 def test_a_host_brings_its_own() -> None:
-    assert isinstance(registry.llm_provider(SCRIBE), Scribe)
-    assert isinstance(registry.tts_provider(PARROT), Parrot)
-    assert registry.llm_provider(SCRIBE) is registry.llm_provider(SCRIBE)
+    assert isinstance(providers.writers.get(SCRIBE), Scribe)
+    assert isinstance(providers.voices.get(PARROT), Parrot)
+    assert providers.writers.get(SCRIBE) is providers.writers.get(SCRIBE)
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_a_host_brings_its_own() -> None:
 )
 def test_an_unknown_provider_is_named(name: str, told: str) -> None:
     with pytest.raises(ProviderNotConfigured) as caught:
-        registry.llm_provider(name)
+        providers.writers.get(name)
     assert told in str(caught.value)
 
 
 def test_the_chain_keeps_its_order_and_tells_whom_it_skips(settings: Any, logged: pytest.LogCaptureFixture) -> None:
     settings.DAILYCAST_LLM_PROVIDERS = [SCRIBE, "openai", "nobody", "template"]
-    assert [provider.name for provider in registry.llm_chain()] == ["scribe", "template"]
+    assert [provider.name for provider in providers.writers.configured()] == ["scribe", "template"]
     told = [record.getMessage() for record in logged.records]
     assert [line.split(":")[1] for line in told] == [" openai is skipped", " nobody is skipped"]
     assert "OPENAI_API_KEY" in told[0]
@@ -79,11 +79,11 @@ def test_the_chain_keeps_its_order_and_tells_whom_it_skips(settings: Any, logged
 
 def test_what_is_missing_is_told_by_name(settings: Any) -> None:
     settings.DAILYCAST_TTS_PROVIDERS = [PARROT]
-    assert registry.tts_missing() == f"{PARROT}: feed it"
-    assert registry.tts_chain() == []
-    assert registry.llm_missing().startswith("openai: set OPENAI_API_KEY")
-    assert "; gemini: set GEMINI_API_KEY" in registry.llm_missing()
-    assert "template" not in registry.llm_missing()
+    assert providers.voices.missing() == f"{PARROT}: feed it"
+    assert providers.voices.configured() == []
+    assert providers.writers.missing().startswith("openai: set OPENAI_API_KEY")
+    assert "; gemini: set GEMINI_API_KEY" in providers.writers.missing()
+    assert "template" not in providers.writers.missing()
 
 
 def used(*outcomes: str | ProviderError) -> Any:
@@ -105,15 +105,15 @@ def two() -> list[LLMProvider]:
 
 
 def test_the_first_that_does_not_fail_is_used(logged: pytest.LogCaptureFixture) -> None:
-    assert registry.first(two(), used("one", "two")) == "one"
-    assert registry.first(two(), used(ProviderError("bad key", permanent=True), "two")) == "two"
+    assert providers.first_success(two(), used("one", "two")) == "one"
+    assert providers.first_success(two(), used(ProviderError("bad key", permanent=True), "two")) == "two"
     assert [record.getMessage() for record in logged.records] == ["Dailycast: a failed: bad key"]
 
 
 @pytest.mark.parametrize(("first", "second", "both"), [(True, True, True), (True, False, False), (False, True, False)])
 def test_when_all_fail_each_failure_is_told(first: bool, second: bool, both: bool) -> None:
     with pytest.raises(ProviderError, match="^a: one; b: two$") as caught:
-        registry.first(two(), used(ProviderError("one", first), ProviderError("two", second)))
+        providers.first_success(two(), used(ProviderError("one", first), ProviderError("two", second)))
     assert caught.value.permanent is both
 
 
@@ -122,13 +122,13 @@ def test_when_all_fail_for_now_the_first_that_may_be_tried_says_when(
     waits: tuple[float | None, float | None], least: float
 ) -> None:
     with pytest.raises(ProviderError) as caught:
-        registry.first(two(), used(*(ProviderError("busy", False, wait) for wait in waits)))
+        providers.first_success(two(), used(*(ProviderError("busy", False, wait) for wait in waits)))
     assert caught.value.retry_after == least
 
 
 def test_when_the_budget_is_one_of_the_reasons_it_is_a_matter_of_the_budget() -> None:
     with pytest.raises(BudgetError, match="^a: no key; b: over$"):
-        registry.first(two(), used(ProviderError("no key", permanent=True), BudgetError("over")))
+        providers.first_success(two(), used(ProviderError("no key", permanent=True), BudgetError("over")))
 
 
 def test_a_provider_that_is_skipped_is_told_once_for_each_reason(
@@ -137,5 +137,5 @@ def test_a_provider_that_is_skipped_is_told_once_for_each_reason(
     settings.DAILYCAST_LLM_PROVIDERS = [SCRIBE, "template"]
     for needs in ("ink", "ink", "paper", "", "ink"):
         monkeypatch.setattr(Scribe, "needs", needs)
-        registry.llm_chain()
+        providers.writers.configured()
     assert logged.messages == [f"Dailycast: {SCRIBE} is skipped: {what}" for what in ("ink", "paper")]

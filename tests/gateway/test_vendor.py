@@ -7,19 +7,21 @@ from typing import Any
 import pytest
 
 from dailycast.errors import ProviderError, ProviderNotConfigured
-from dailycast.gateway import vendor
+from dailycast.gateway import http, messages, provider
+from dailycast.jobs import job
+from dailycast.purchases import in_flight
 
 
 def test_a_missing_sdk_says_what_to_install() -> None:
     with pytest.raises(
         ProviderNotConfigured, match=r"no_such_sdk is not installed: pip install 'dailycast\[polly\]'"
     ) as caught:
-        vendor.require("no_such_sdk", "polly")
+        provider.require("no_such_sdk", "polly")
     assert caught.value.permanent is True
 
 
 def test_an_installed_sdk_is_given() -> None:
-    assert vendor.require("json", "x").loads("3") == 3
+    assert provider.require("json", "x").loads("3") == 3
 
 
 @pytest.mark.parametrize(
@@ -39,11 +41,11 @@ def test_an_installed_sdk_is_given() -> None:
     ],
 )
 def test_retry_after(header: str | None, seconds: float | None) -> None:
-    assert vendor.retry_after(header) == seconds
+    assert http.retry_after(header) == seconds
 
 
 def test_retry_after_as_a_date_counts_from_now() -> None:
-    assert 85 < (vendor.retry_after(formatdate(time.time() + 90, usegmt=True)) or 0) <= 90
+    assert 85 < (http.retry_after(formatdate(time.time() + 90, usegmt=True)) or 0) <= 90
 
 
 @pytest.mark.parametrize(
@@ -62,19 +64,21 @@ def test_a_vendors_text_is_quoted_briefly_and_without_keys(settings: Any, told: 
     settings.OPENAI_API_KEY, settings.GEMINI_API_KEY = "sk-a", "AIza-g"
     settings.AWS_ACCESS_KEY_ID, settings.AWS_SECRET_ACCESS_KEY = "AKIA-a", "secret-a"
     settings.AWS_SESSION_TOKEN = "token-a"
-    assert vendor.brief(told) == text
+    assert messages.brief(told) == text
 
 
-def test_the_seconds_that_are_left_of_a_job() -> None:
-    assert 59 < vendor.left(time.monotonic() + 60) <= 60
+def test_a_job_past_its_deadline_goes_no_further() -> None:
+    late = job.Job()
+    late.check()
+    late.deadline = time.monotonic()
     with pytest.raises(ProviderError, match="the episode took longer than DAILYCAST_JOB_TIMEOUT") as caught:
-        vendor.left(time.monotonic())
+        late.check()
     assert caught.value.permanent is True
 
 
 def test_a_flight_keeps_its_answer_or_its_error_for_the_thread_that_waits() -> None:
-    done: queue.SimpleQueue[vendor.Flight[int]] = queue.SimpleQueue()
-    flights = [vendor.Flight(lambda: 7), vendor.Flight(lambda: 1 // 0)]
+    done: queue.SimpleQueue[in_flight.InFlightCall[int]] = queue.SimpleQueue()
+    flights = [in_flight.InFlightCall(lambda: 7), in_flight.InFlightCall(lambda: 1 // 0)]
     for flight in flights:
         threading.Thread(target=flight.run, args=(done,)).start()
     assert {done.get(timeout=5), done.get(timeout=5)} == set(flights)
@@ -82,27 +86,27 @@ def test_a_flight_keeps_its_answer_or_its_error_for_the_thread_that_waits() -> N
     assert isinstance(flights[1].error, ZeroDivisionError)
 
 
-def seconds_of(flight: vendor.Flight[Any], recalled: bool) -> float:
+def seconds_of(flight: in_flight.InFlightCall[Any], recalled: bool) -> float:
     """Run it, and recall it before its moment or not."""
-    done: queue.SimpleQueue[vendor.Flight[Any]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[in_flight.InFlightCall[Any]] = queue.SimpleQueue()
     start = time.monotonic()
     threading.Thread(target=flight.run, args=(done,)).start()
     if recalled:
-        flight.recalled.set()
+        flight.cancelled.set()
     assert done.get(timeout=5) is flight
     return time.monotonic() - start
 
 
 def test_a_flight_begins_at_its_moment() -> None:
     moment = time.monotonic() + 0.1
-    flight = vendor.Flight(time.monotonic, moment)
+    flight = in_flight.InFlightCall(time.monotonic, moment)
     seconds_of(flight, recalled=False)
     assert flight.answer >= moment
 
 
 def test_a_flight_that_is_recalled_before_its_moment_never_begins() -> None:
     begun: list[float] = []
-    flight = vendor.Flight(lambda: begun.append(1.0), time.monotonic() + 60)
+    flight = in_flight.InFlightCall(lambda: begun.append(1.0), time.monotonic() + 60)
     assert seconds_of(flight, recalled=True) < 5
     assert isinstance(flight.error, ProviderError)
     assert (begun, flight.error.billed, flight.error.permanent) == ([], (), True)

@@ -110,7 +110,7 @@ def episode(settings: Any, alex: User) -> DailyPodcast:
         podcast.delete()
     values, data = made["en"]
     name = "podcasts/podcast_1_1701920000.mp3"
-    storage.replace(name, data)
+    storage.write_atomic(name, data)
     return DailyPodcast.objects.create(user=alex, audio_file=name, **values)
 
 

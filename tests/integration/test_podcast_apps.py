@@ -15,8 +15,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from dailycast.audio import storage
-from dailycast.models import DailyPodcast
-from dailycast.web import listening
+from dailycast.models import DailyPodcast, Feed
 from tests.web.test_feed import heard
 
 FRAME = bytes([0xFF, 0xF3, 0x84, 0xC4])  # MPEG-2 Layer III, 24 kHz, mono, 64 kbit/s: 192 bytes for 24 ms
@@ -41,13 +40,13 @@ def episodes(alex: User) -> list[DailyPodcast]:
     heard(alex, "Script only", audio_file=None)
     made = [heard(alex, title, days=days, audio_bytes=len(sound(days))) for days, title in enumerate(TITLES)]
     for days, podcast in enumerate(made):
-        storage.replace(str(podcast.audio_file), sound(days))
+        storage.write_atomic(str(podcast.audio_file), sound(days))
     return made
 
 
 @pytest.fixture
 def feed(django: int, alex: User, episodes: list[DailyPodcast]) -> str:
-    return f"http://127.0.0.1:{django}/dailycast/feed/{listening.feed_of(alex).token}/podcast.xml"
+    return f"http://127.0.0.1:{django}/dailycast/feed/{Feed.for_user(alex).token}/podcast.xml"
 
 
 def absent(program: str) -> str:
@@ -180,7 +179,7 @@ def test_a_parser_finds_no_episode_twice_after_a_new_address(
     feed: str, django: int, alex: User, episodes: list[DailyPodcast], tmp_path: Path
 ) -> None:
     run("gpo", "subscribe", feed, home=tmp_path)
-    own = listening.feed_of(alex)
+    own = Feed.for_user(alex)
     own.renew()
     renewed = f"http://127.0.0.1:{django}/dailycast/feed/{own.token}/podcast.xml"
     run("gpo", "rewrite", feed, renewed, home=tmp_path)

@@ -22,8 +22,10 @@ from dailycast.errors import (
     ProviderError,
     ReleasedError,
 )
+from dailycast.jobs import cooldown, database, heartbeat
+from dailycast.jobs import job as job_
 from dailycast.jobs import queue as jobs
-from dailycast.jobs.queue import Job
+from dailycast.jobs.job import Job
 from dailycast.models import DailyPodcast, Kind, Outcome, ProviderCall, Reason, Source, Status, lock_learner
 
 
@@ -50,7 +52,7 @@ def together(call: Callable[[int], Any], number: int = 8, patient: bool = True) 
     def one(place: int) -> Any:
         gate.wait(5)
         try:
-            return jobs.patiently(lambda: call(place)) if patient else call(place)
+            return database.retry_database(lambda: call(place)) if patient else call(place)
         finally:
             connection.close()
 
@@ -164,12 +166,12 @@ def test_a_learner_asks_once_a_day(alex: User, source: Source, age: float, statu
     jobs.submit(alex, "en", source=source)
     asked = row(created_at=now(-age * 3600), status=status).created_at
     if may:
-        assert jobs.cooldown(alex) is None
+        assert cooldown.cooldown_until(alex) is None
         jobs.submit(alex, "en", source=Source.PAGE)
     else:
         with pytest.raises(CooldownError, match="The next episode can be asked for from") as caught:
             jobs.submit(alex, "en", source=Source.PAGE)
-        assert caught.value.until == jobs.cooldown(alex) == asked + timedelta(hours=24)
+        assert caught.value.until == cooldown.cooldown_until(alex) == asked + timedelta(hours=24)
 
 
 def test_the_cooldown_is_each_learners_own_and_stops_no_other_door(alex: User, settings: Any) -> None:
@@ -305,11 +307,11 @@ LOST: dict[str, Callable[[], object]] = {
 WRITES: dict[str, Callable[[Job], object]] = {
     "write": lambda job: job.write(title="Mine"),
     "name": lambda job: job.write_audio_name(),
-    "end": lambda job: job.end(Status.COMPLETED, title="Mine"),
-    "put back": lambda job: job.put_back(5, title="Mine"),
+    "end": lambda job: job.finish(Status.COMPLETED, title="Mine"),
+    "put back": lambda job: job.reschedule(5, title="Mine"),
     "release": lambda job: job.release(),
     "renew": lambda job: job.renew(),
-    "read": lambda job: job.script_now(),
+    "read": lambda job: job.current_script(),
 }
 
 
@@ -327,10 +329,10 @@ def test_who_lost_the_job_writes_nothing(alex: User, lost: str, write: str) -> N
 def test_who_lost_the_job_does_not_delete_the_row(alex: User) -> None:
     job = claimed(alex)
     row(claim_token="another")
-    job.drop()
+    job.delete_row()
     assert DailyPodcast.objects.exists()
     row(claim_token=job.token)
-    job.drop()
+    job.delete_row()
     assert not DailyPodcast.objects.exists()
 
 
@@ -344,21 +346,21 @@ def test_the_file_name_is_chosen_once(alex: User) -> None:
 def test_the_script_is_read_as_it_stands(alex: User) -> None:
     job = claimed(alex)
     row(script_text="Edited.")
-    assert job.script_now() == "Edited."
+    assert job.current_script() == "Edited."
 
 
 # The end of an attempt
 
 
 def test_the_last_write_frees_the_row(alex: User) -> None:
-    claimed(alex).end(Status.COMPLETED, title="Done")
+    claimed(alex).finish(Status.COMPLETED, title="Done")
     found = DailyPodcast.objects.get()
     assert (found.status, found.title, found.claim_token, found.lease_until) == ("completed", "Done", "", None)
 
 
 def test_a_job_that_is_put_back_is_due_later(alex: User) -> None:
     job = claimed(alex)
-    job.put_back(30, error_code=Reason.NO_SCRIPT)
+    job.reschedule(30, error_code=Reason.NO_SCRIPT)
     found = DailyPodcast.objects.get()
     assert (found.status, found.claim_token, found.attempts, found.error_code) == ("pending", "", 1, "no_script")
     assert found.next_attempt_at is not None
@@ -391,8 +393,8 @@ def test_a_job_out_of_time_does_not_go_on(alex: User) -> None:
 
 @pytest.mark.parametrize("patient", [True, False])
 def test_only_a_job_that_somebody_comes_back_to_is_given_back_when_the_process_ends(alex: User, patient: bool) -> None:
-    job = claimed(alex, patient=patient)
-    jobs.stopping.set()
+    job = claimed(alex, can_reschedule=patient)
+    job_.stopping.set()
     try:
         if patient:
             with pytest.raises(ReleasedError):
@@ -400,26 +402,26 @@ def test_only_a_job_that_somebody_comes_back_to_is_given_back_when_the_process_e
         else:
             job.check()
     finally:
-        jobs.stopping.clear()
+        job_.stopping.clear()
 
 
 def test_who_slept_past_the_lease_asks_before_going_on(alex: User) -> None:
     job = claimed(alex)
     row(lease_until=now(-5))
-    job.fresh = jobs.NEVER
+    job.renewed_at = job_.LONG_AGO
     job.check()
-    assert job.is_fresh()
+    assert job.holds_lease()
     assert (DailyPodcast.objects.get().lease_until or now()) > now(55)
     row(claim_token="another")
     job.check()
-    job.fresh = jobs.NEVER
+    job.renewed_at = job_.LONG_AGO
     with pytest.raises(ClaimLostError):
         job.check()
 
 
 def test_without_a_row_only_the_time_matters() -> None:
     job = Job()
-    job.fresh = jobs.NEVER
+    job.renewed_at = job_.LONG_AGO
     job.check()
     with pytest.raises(AssertionError, match="nothing to write"):
         job.write(title="x")
@@ -446,10 +448,15 @@ def test_what_a_person_may_have_tried_again(alex: User, values: dict[str, Any], 
     assert jobs.reopen(pk) is may
     found = DailyPodcast.objects.get()
     if may:
-        assert (found.status, found.attempts, found.why) == ("pending", 0, "")
+        assert (found.status, found.attempts, found.failure_text) == ("pending", 0, "")
         assert found.with_audio is (values["status"] != "pending")  # what was asked for, or what a person wants now
     else:
-        assert (found.status, found.attempts, found.with_audio, found.why) == (before.status, 3, False, before.why)
+        assert (found.status, found.attempts, found.with_audio, found.failure_text) == (
+            before.status,
+            3,
+            False,
+            before.failure_text,
+        )
 
 
 def test_a_person_writes_off_what_was_lost(alex: User) -> None:
@@ -494,8 +501,8 @@ def test_what_nobody_has_in_hand(alex: User) -> None:
     DailyPodcast.objects.filter(pk=waiting).update(next_attempt_at=now(30))
     DailyPodcast.objects.filter(pk=old).update(updated_at=now(-61))
     DailyPodcast.objects.filter(pk=put_back).update(next_attempt_at=now(-1))
-    assert jobs.forgotten(9) == [old, put_back]
-    assert jobs.forgotten(9) == []
+    assert jobs.adopt_stale(9) == [old, put_back]
+    assert jobs.adopt_stale(9) == []
     assert new in jobs.due(9)
 
 
@@ -504,7 +511,7 @@ def test_each_forgotten_row_is_given_to_one_caller() -> None:
     alex = User.objects.create_user("alex")
     rows = [jobs.submit(alex, "en").pk for _ in range(5)]
     DailyPodcast.objects.update(next_attempt_at=now(-1))
-    assert sorted(pk for given in together(lambda _: jobs.forgotten(9)) for pk in given) == rows
+    assert sorted(pk for given in together(lambda _: jobs.adopt_stale(9)) for pk in given) == rows
 
 
 # The heart
@@ -514,7 +521,7 @@ def test_each_forgotten_row_is_given_to_one_caller() -> None:
 def lease(settings: Any) -> Iterator[float]:
     settings.DAILYCAST_LEASE_SECONDS = 0.6
     yield 0.6
-    thread = jobs.heart.thread
+    thread = heartbeat.heartbeat.thread
     if thread:
         thread.join(5)
 
@@ -522,7 +529,7 @@ def lease(settings: Any) -> Iterator[float]:
 @pytest.mark.django_db(transaction=True)
 def test_the_lease_is_renewed_while_the_job_is_worked_on(lease: float) -> None:
     job = claimed(User.objects.create_user("alex"))
-    with jobs.kept(job):
+    with heartbeat.keep_lease(job):
         time.sleep(3 * lease)
         assert jobs.sweep() == 0
     time.sleep(1.2 * lease)
@@ -533,7 +540,7 @@ def test_the_lease_is_renewed_while_the_job_is_worked_on(lease: float) -> None:
 def test_the_lease_is_not_renewed_past_the_deadline(lease: float) -> None:
     job = claimed(User.objects.create_user("alex"))
     job.deadline = time.monotonic()
-    with jobs.kept(job):
+    with heartbeat.keep_lease(job):
         time.sleep(2 * lease)
         assert jobs.sweep() == 1
 
@@ -542,11 +549,11 @@ def test_the_lease_is_not_renewed_past_the_deadline(lease: float) -> None:
 def test_one_heart_beats_for_all_jobs_and_ends_with_the_last(lease: float) -> None:
     alex = User.objects.create_user("alex")
     one, two = claimed(alex), claimed(alex)
-    with jobs.kept(one):
+    with heartbeat.keep_lease(one):
         DailyPodcast.objects.filter(pk=one.row.pk).update(claim_token="another")
-        with jobs.kept(two):
+        with heartbeat.keep_lease(two):
             time.sleep(2 * lease)
-            hearts = [thread for thread in threading.enumerate() if thread.name == "dailycast-heart"]
+            hearts = [thread for thread in threading.enumerate() if thread.name == "dailycast-heartbeat"]
             assert len(hearts) == 1
             assert DailyPodcast.objects.get(pk=two.row.pk).lease_until > now()
             assert DailyPodcast.objects.get(pk=one.row.pk).lease_until < now()
@@ -567,12 +574,12 @@ def test_a_database_that_is_gone_for_a_moment_is_waited_for(error: Exception) ->
             raise errors.pop()
         return "written"
 
-    assert jobs.patiently(write) == "written"
+    assert database.retry_database(write) == "written"
 
 
 @pytest.mark.django_db(transaction=True)
 def test_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "PATIENCE", 0.3)
+    monkeypatch.setattr(database, "RETRY_FOR", 0.3)
     start, tries = time.monotonic(), list[int]()
 
     def write() -> None:
@@ -580,7 +587,7 @@ def test_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OperationalError("the server has gone away")
 
     with pytest.raises(OperationalError):
-        jobs.patiently(write)
+        database.retry_database(write)
     assert len(tries) >= 2
     assert time.monotonic() - start < 2
 
@@ -594,7 +601,7 @@ def test_inside_a_transaction_nothing_is_tried_again() -> None:
         raise OperationalError("deadlock")
 
     with pytest.raises(OperationalError), transaction.atomic():
-        jobs.patiently(write)
+        database.retry_database(write)
     assert tries == [1]
 
 
@@ -606,16 +613,16 @@ def test_no_episode_is_made_inside_a_transaction(settings: Any) -> None:
         lambda: services.create_podcast_for_user(alex, "en"),
         lambda: services.generate_podcast_script(alex, "en"),
         lambda: services.synthesize_audio("Hello.", "en"),
-        lambda: services.produce(DailyPodcast(user=alex)),
+        lambda: services.retry_now(DailyPodcast(user=alex)),
     ]
     for door in doors:
         with pytest.raises(InTransactionError, match="would lose what was paid"), transaction.atomic():
             door()
     assert not DailyPodcast.objects.exists()
-    jobs.outside_transaction()
+    database.require_no_transaction()
 
 
 def test_the_transaction_around_a_test_is_none(db: None) -> None:
-    jobs.outside_transaction()
+    database.require_no_transaction()
     with pytest.raises(InTransactionError), transaction.atomic():
-        jobs.outside_transaction()
+        database.require_no_transaction()

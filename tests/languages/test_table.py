@@ -1,6 +1,7 @@
 import pytest
 
 from dailycast.errors import LanguageError
+from dailycast.languages import characters
 from dailycast.languages import table as languages
 
 
@@ -43,4 +44,4 @@ def test_sentences_stop_in_their_own_script(code: str, stop: str) -> None:
     [("a" * 25, 1.0), ("あ" * 12, 1.0), ("漢字" * 6, 1.0), ("한글" * 6, 1.0), ("カ" * 6 + "a" * 50, 2.5), ("", 0.0)],
 )
 def test_no_text_is_spoken_faster_than_this(text: str, seconds: float) -> None:
-    assert languages.least_seconds(text) == seconds
+    assert characters.least_seconds(text) == seconds

@@ -13,7 +13,7 @@ from django.core.files.storage import default_storage
 from django.db import connection, transaction
 
 from dailycast.audio import storage
-from dailycast.jobs.queue import Job
+from dailycast.jobs.job import Job
 from dailycast.models import DailyPodcast, ProviderCall, Reason, Status
 
 
@@ -92,7 +92,7 @@ def test_a_retry_keeps_the_name(podcast: DailyPodcast, monkeypatch: pytest.Monke
 
 
 def test_a_second_episode_in_the_same_second_gets_its_own_file(podcast: DailyPodcast, at_1701920000: None) -> None:
-    storage.replace(storage.episode_name(podcast.user_id, 1701920001), b"an older server's file")
+    storage.write_atomic(storage.episode_name(podcast.user_id, 1701920001), b"an older server's file")
     others = [DailyPodcast.objects.create(user=podcast.user) for _ in range(2)]
     assert [committed(each) for each in (podcast, *others)] == [
         f"podcasts/podcast_{podcast.user_id}_170192000{second}.mp3" for second in (0, 2, 3)
@@ -166,7 +166,7 @@ from dailycast.jobs import Job
 from dailycast.models import ProviderCall, DailyPodcast
 media = Path(settings.MEDIA_ROOT)
 podcast = DailyPodcast.objects.create(user=User.objects.create(username="alex"))
-name = storage.replace("podcasts/podcast_1_1.mp3", b"mp3")
+name = storage.write_atomic("podcasts/podcast_1_1.mp3", b"mp3")
 podcast.audio_file = name
 podcast.save(update_fields=["audio_file"])
 podcast.status, podcast.title = "completed", "renamed"

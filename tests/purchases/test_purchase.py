@@ -5,7 +5,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -21,15 +20,18 @@ from dailycast.errors import (
     ProviderError,
     ReleasedError,
     ThrottledError,
+    Units,
     VendorWideError,
 )
-from dailycast.gateway.vendor import BaseProvider, Flight
+from dailycast.gateway.provider import BaseProvider
+from dailycast.jobs import job as job_
 from dailycast.jobs import queue as jobs
-from dailycast.jobs.queue import Job
-from dailycast.models import Budget, DailyPodcast, Kind, Outcome, ProviderCall, RateLimit
-from dailycast.purchases import money
-from dailycast.purchases import purchase as calls
+from dailycast.jobs.job import Job
+from dailycast.models import Budget, DailyPodcast, Kind, Outcome, ProviderCall, RateLimit, dates
+from dailycast.purchases import attempts, in_flight, ledger, permits, scheduler
 from dailycast.purchases import rate_limits as limits
+from dailycast.purchases.in_flight import InFlightCall
+from dailycast.purchases.purchase import Purchase
 
 MOST, BILLED = (100,), (10,)  # units, at a cent each
 
@@ -47,7 +49,39 @@ class Shop(BaseProvider):
 @pytest.fixture(autouse=True)
 def shop(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.DAILYCAST_PRICES = {"shop/counter": "10000"}
-    monkeypatch.setattr(calls, "PAUSE_BEFORE_RETRY", 0.0)
+    monkeypatch.setattr(attempts, "RETRY_DELAY", 0.0)
+
+
+class Stored(list[str]):
+    """The answers that were stored; the ledger keeps nothing of them."""
+
+    def add(self, answer: str) -> str:
+        self.append(answer)
+        return ""
+
+
+class ShopPurchase(Purchase[Any]):
+    kind, model, most_units = Kind.SPEECH, "counter", MOST
+
+    def __init__(
+        self,
+        provider: Shop,
+        unit: str,
+        seconds: float,
+        call: Callable[[float], Any],
+        store: Callable[[Any], str],
+    ) -> None:
+        self.provider, self.unit, self.seconds = provider, unit, seconds
+        self.shop_call, self.shop_store = call, store
+
+    def call(self, timeout: float) -> Any:
+        return self.shop_call(timeout)
+
+    def billed_units(self, answer: Any) -> Units:
+        return BILLED
+
+    def store(self, answer: Any) -> str:
+        return self.shop_store(answer)
 
 
 def order(
@@ -55,14 +89,15 @@ def order(
     unit: str = "a",
     remote: bool = False,
     seconds: float = 20,
-    keep: Callable[[Any], str | None] = lambda answer: None,
-) -> calls.Order[Any]:
-    return calls.Order(Shop(remote), Kind.SPEECH, "counter", unit, MOST, seconds, call, lambda answer: BILLED, keep)
+    store: Callable[[Any], str] = lambda answer: "",
+    shop: Shop | None = None,
+) -> Purchase[Any]:
+    return ShopPurchase(shop or Shop(remote), unit, seconds, call, store)
 
 
 def buy(*asked: Callable[[float], Any], parallel: int = 1, job: Job | None = None, **more: Any) -> list[Any]:
     orders = [order(call, unit=chr(97 + place), **more) for place, call in enumerate(asked)]
-    return calls.buy(orders, parallel, job or Job())
+    return scheduler.buy(orders, parallel, job or Job())
 
 
 def job_of(user: User, **flags: Any) -> Job:
@@ -71,7 +106,7 @@ def job_of(user: User, **flags: Any) -> Job:
     return job
 
 
-def ledger() -> list[tuple[str, str, int | None, Decimal | None]]:
+def entries() -> list[tuple[str, str, int | None, Decimal | None]]:
     rows = ProviderCall.objects.order_by("pk")
     return list(rows.values_list("unit", "outcome", "units", "cost_usd"))
 
@@ -138,7 +173,7 @@ def test_the_first_failure_stops_what_has_not_begun() -> None:
 
 
 def test_what_is_in_flight_at_a_failure_is_waited_for_and_kept(alex: User) -> None:
-    failed, kept, begun = threading.Event(), list[str](), list[str]()
+    failed, stored, begun = threading.Event(), Stored(), list[str]()
 
     def fail(timeout: float) -> str:
         begun.append("fail")
@@ -152,10 +187,10 @@ def test_what_is_in_flight_at_a_failure_is_waited_for_and_kept(alex: User) -> No
         return "paid for"
 
     with pytest.raises(ProviderError, match="^no$"):
-        buy(fail, slow, Flaky(), parallel=2, job=job_of(alex), remote=True, keep=kept.append)
+        buy(fail, slow, Flaky(), parallel=2, job=job_of(alex), remote=True, store=stored.add)
     assert sorted(begun) == ["fail", "slow"]
-    assert kept == ["paid for"]
-    assert sorted(ledger()) == [("a", "refused", 0, Decimal(0)), ("b", "ok", 10, Decimal("0.1"))]
+    assert stored == ["paid for"]
+    assert sorted(entries()) == [("a", "refused", 0, Decimal(0)), ("b", "ok", 10, Decimal("0.1"))]
 
 
 def test_what_waits_for_its_moment_at_a_failure_is_not_called_and_costs_nothing(
@@ -172,9 +207,9 @@ def test_what_waits_for_its_moment_at_a_failure_is_not_called_and_costs_nothing(
 
     orders = [order(fail, "a", True)] + [order(lambda timeout: begun.append("late"), unit, True) for unit in "bcd"]
     with pytest.raises(ProviderError, match="^no$"):
-        calls.buy(orders, 4, job_of(alex))
+        scheduler.buy(orders, 4, job_of(alex))
     assert begun == ["fail"]
-    assert {(outcome, cost) for _, outcome, _, cost in ledger()} == {("refused", Decimal(0))}
+    assert {(outcome, cost) for _, outcome, _, cost in entries()} == {("refused", Decimal(0))}
     assert set(ProviderCall.objects.exclude(unit="a").values_list("message", flat=True)) == {
         "It was not called: another call failed before."
     }
@@ -191,7 +226,7 @@ def test_what_waits_for_its_moment_at_ctrl_c_is_not_called(
     def interrupted(self: object, pause: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(calls.Counter, "land", interrupted)
+    monkeypatch.setattr(scheduler.PurchaseScheduler, "collect_results", interrupted)
     first, second = Flaky(), Flaky()
     with pytest.raises(KeyboardInterrupt):
         buy(first, second, parallel=2, job=job_of(alex), remote=True)
@@ -253,9 +288,9 @@ def test_nothing_is_called_after_the_deadline() -> None:
 def test_a_hanging_call_does_not_keep_the_interpreter_from_ending() -> None:
     code = """
 import django, time; django.setup()
-from dailycast.purchases import purchase as calls; from dailycast.jobs.queue import Job
+from dailycast.purchases import attempts
 from tests.purchases.test_purchase import buy
-calls.PAUSE_BEFORE_RETRY = 0
+attempts.RETRY_DELAY = 0
 try: buy(lambda timeout: time.sleep(60), seconds=0.1)
 except Exception as e: print(e)"""
     done = subprocess.run(
@@ -278,8 +313,8 @@ def test_a_fault_that_passes_is_waited_for_as_the_vendor_wishes_up_to_five_secon
     monkeypatch: pytest.MonkeyPatch, retry_after: float | None, waited: float | None
 ) -> None:
     monkeypatch.undo()
-    each = calls.Try(order(Flaky()))
-    assert calls.again(each, ProviderError("busy", permanent=False, retry_after=retry_after)) == waited
+    each = attempts.Attempt(order(Flaky()))
+    assert attempts.retry_delay(each, ProviderError("busy", permanent=False, retry_after=retry_after)) == waited
 
 
 def test_a_fault_that_passes_is_tried_once_more_after_a_pause() -> None:
@@ -337,16 +372,16 @@ def test_but_not_for_ever() -> None:
 
 
 def test_a_vendor_that_names_no_wait_is_left_alone_for_longer_each_time() -> None:
-    each = calls.Try(order(Flaky()))
-    waits = [calls.again(each, ThrottledError("busy")) for _ in range(calls.MOST_THROTTLES)]
+    each = attempts.Attempt(order(Flaky()))
+    waits = [attempts.retry_delay(each, ThrottledError("busy")) for _ in range(attempts.MOST_THROTTLES)]
     for wait, least in zip(waits, [0.2, 0.4, 0.8, 1.6, 3.2, 5, 5, 5, 5, 5], strict=True):
         assert wait is not None
         assert least <= wait < 2 * least
-    assert calls.again(each, ThrottledError("busy")) is None
+    assert attempts.retry_delay(each, ThrottledError("busy")) is None
 
 
 def test_who_was_throttled_together_does_not_come_back_together() -> None:
-    waits = [calls.again(calls.Try(order(Flaky())), ThrottledError("busy", 1.0)) for _ in range(20)]
+    waits = [attempts.retry_delay(attempts.Attempt(order(Flaky())), ThrottledError("busy", 1.0)) for _ in range(20)]
     assert all(wait is not None and 1 <= wait < 2 for wait in waits)
     assert len(set(waits)) > 10
 
@@ -369,15 +404,16 @@ def test_a_call_that_waits_for_its_next_try_keeps_nobody_else_waiting() -> None:
 def test_while_a_call_is_in_flight_its_row_stands_at_the_most_that_it_may_cost(alex: User) -> None:
     seen, job, release = list[object](), job_of(alex), threading.Event()
 
-    def look(answer: object) -> None:
+    def look(answer: object) -> str:
         if not release.is_set():
             row = ProviderCall.objects.get(unit="b")
             seen.append((row.podcast, row.provider, row.model, row.kind, row.outcome, row.units, row.cost_usd))
             release.set()
+        return ""
 
-    buy(Flaky(), lambda timeout: release.wait(5), parallel=2, job=job, remote=True, keep=look)
+    buy(Flaky(), lambda timeout: release.wait(5), parallel=2, job=job, remote=True, store=look)
     assert seen == [(job.row, "shop", "counter", "speech", "unknown", 100, Decimal(1))]
-    assert [row[1] for row in ledger()] == ["ok", "ok"]
+    assert [row[1] for row in entries()] == ["ok", "ok"]
 
 
 @pytest.mark.parametrize(
@@ -401,7 +437,7 @@ def test_a_closed_row_says_what_the_vendor_bills(
     else:
         with pytest.raises(type(error)):
             buy(Flaky(error), job=job_of(alex), remote=True)
-    assert ledger() == [("a", outcome, units, None if usd is None else Decimal(usd))]
+    assert entries() == [("a", outcome, units, None if usd is None else Decimal(usd))]
     row = ProviderCall.objects.get()
     assert row.message == ("RuntimeError" if isinstance(error, RuntimeError) else str(error or ""))
     assert row.ended_at is not None
@@ -412,19 +448,19 @@ def test_a_call_given_up_stays_at_the_most_that_it_may_cost(alex: User) -> None:
     with pytest.raises(ProviderError, match="no answer within"):
         buy(lambda timeout: release.wait(10), seconds=0.1, job=job_of(alex), remote=True)
     release.set()
-    assert ledger() == [("a", "unanswered", 100, Decimal(1))] * 2
+    assert entries() == [("a", "unanswered", 100, Decimal(1))] * 2
 
 
 def test_what_does_not_leave_this_server_is_not_in_the_ledger(alex: User) -> None:
-    kept = list[str]()
-    assert buy(Flaky(), job=job_of(alex), keep=kept.append) == ["speech"]
-    assert (ledger(), kept) == ([], [])
+    stored = Stored()
+    assert buy(Flaky(), job=job_of(alex), store=stored.add) == ["speech"]
+    assert (entries(), stored) == ([], [])
 
 
 def test_an_unknown_price_is_an_unknown_cost(alex: User, settings: Any) -> None:
     settings.DAILYCAST_PRICES = {}
     buy(Flaky(), job=job_of(alex), remote=True)
-    assert ledger() == [("a", "ok", 10, None)]
+    assert entries() == [("a", "ok", 10, None)]
 
 
 @pytest.mark.parametrize(
@@ -448,7 +484,7 @@ def test_what_the_budget_does_not_hold_is_not_called(alex: User, settings: Any) 
     flaky = Flaky()
     with pytest.raises(BudgetError, match=r"shop/counter may cost \$1.00, and the day's budget of \$0.99"):
         buy(flaky, job=job_of(alex), remote=True)
-    assert (flaky.calls, ledger(), Budget.objects.filter(reserved__gt=0).exists()) == (0, [], False)
+    assert (flaky.calls, entries(), Budget.objects.filter(reserved__gt=0).exists()) == (0, [], False)
     assert RateLimit.objects.get().state["flying"] == {}
 
 
@@ -477,69 +513,70 @@ def test_an_answer_that_cannot_be_stored_is_paid_for_all_the_same(alex: User) ->
 
     flaky = Flaky()
     with pytest.raises(OSError, match="No space left"):
-        buy(flaky, flaky, job=job_of(alex), remote=True, keep=full)
-    assert (flaky.calls, ledger()) == (1, [("a", "ok", 10, Decimal("0.1"))])
+        buy(flaky, flaky, job=job_of(alex), remote=True, store=full)
+    assert (flaky.calls, entries()) == (1, [("a", "ok", 10, Decimal("0.1"))])
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_episode_that_is_deleted_midway_buys_nothing_more() -> None:
     job, flaky = job_of(User.objects.create_user("alex")), Flaky()
 
-    def delete(answer: object) -> None:
+    def delete(answer: object) -> str:
         DailyPodcast.objects.all().delete()
+        return ""
 
     with pytest.raises(ClaimLostError):
-        buy(flaky, flaky, job=job, remote=True, keep=delete)
-    assert (flaky.calls, ledger()) == (1, [("a", "ok", 10, Decimal("0.1"))])
+        buy(flaky, flaky, job=job, remote=True, store=delete)
+    assert (flaky.calls, entries()) == (1, [("a", "ok", 10, Decimal("0.1"))])
 
 
 def test_who_slept_past_the_lease_and_lost_the_job_buys_nothing_more(alex: User) -> None:
     job, flaky = job_of(alex), Flaky()
     DailyPodcast.objects.update(claim_token="another")
-    job.fresh = jobs.NEVER
+    job.renewed_at = job_.LONG_AGO
     with pytest.raises(ClaimLostError):
         buy(flaky, job=job, remote=True)
-    assert (flaky.calls, ledger()) == (0, [])
+    assert (flaky.calls, entries()) == (0, [])
 
 
 def test_a_process_that_is_to_end_buys_nothing_more_and_keeps_what_it_has_begun(alex: User) -> None:
-    kept = list[str]()
+    stored = Stored()
 
     def stop(timeout: float) -> str:
-        jobs.stopping.set()
+        job_.stopping.set()
         return "paid for"
 
     flaky = Flaky()
     try:
         with pytest.raises(ReleasedError):
-            buy(stop, flaky, job=job_of(alex, patient=True), remote=True, keep=kept.append)
+            buy(stop, flaky, job=job_of(alex, can_reschedule=True), remote=True, store=stored.add)
     finally:
-        jobs.stopping.clear()
-    assert (flaky.calls, kept, ledger()) == (0, ["paid for"], [("a", "ok", 10, Decimal("0.1"))])
+        job_.stopping.clear()
+    assert (flaky.calls, stored, entries()) == (0, ["paid for"], [("a", "ok", 10, Decimal("0.1"))])
 
 
 def test_the_ledger_keeps_an_answer_until_it_is_on_the_row(alex: User) -> None:
     job = job_of(alex)
-    buy(Flaky(), Flaky(), job=job, remote=True, keep=lambda answer: '{"text": "bought"}')
+    buy(Flaky(), Flaky(), job=job, remote=True, store=lambda answer: '{"text": "bought"}')
     ProviderCall.objects.filter(unit="b").update(outcome=Outcome.FAILED)
-    assert calls.kept(job, Kind.SPEECH) == [{"text": "bought"}]
-    assert calls.kept(job, Kind.SCRIPT) == []
-    calls.forget(job)
-    assert calls.kept(job, Kind.SPEECH) == []
-    assert calls.kept(Job(), Kind.SPEECH) == []
+    assert ledger.stored_answers(job, Kind.SPEECH) == [{"text": "bought"}]
+    assert ledger.stored_answers(job, Kind.SCRIPT) == []
+    ledger.clear_answers(job)
+    assert ledger.stored_answers(job, Kind.SPEECH) == []
+    assert ledger.stored_answers(Job(), Kind.SPEECH) == []
 
 
 def test_a_useless_answer_is_billed_and_its_text_is_gone(alex: User) -> None:
     job = job_of(alex)
     for answer in ('"first"', '"second"'):
-        buy(Flaky(), job=job, remote=True, keep=lambda _, answer=answer: answer)
-    calls.useless(job, "there is nothing in it")
-    assert calls.kept(job, Kind.SPEECH) == ["first"]
-    assert ledger() == [("a", "ok", 10, Decimal("0.1")), ("a", "failed", 10, Decimal("0.1"))]
+        buy(Flaky(), job=job, remote=True, store=lambda _, answer=answer: answer)
+    ledger.mark_unusable(job, "there is nothing in it")
+    assert ledger.stored_answers(job, Kind.SPEECH) == ["first"]
+    assert entries() == [("a", "ok", 10, Decimal("0.1")), ("a", "failed", 10, Decimal("0.1"))]
     row = ProviderCall.objects.latest("pk")
     assert (row.answer, row.message) == ("", "there is nothing in it")
-    calls.useless(Job(), "nobody's")
-    assert calls.kept(job, Kind.SPEECH) == ["first"]
+    ledger.mark_unusable(Job(), "nobody's")
+    assert ledger.stored_answers(job, Kind.SPEECH) == ["first"]
 
 
 # What a call takes before it begins, and after it was given up
@@ -559,7 +596,7 @@ class Stall(Shop):
 def test_a_provider_is_prepared_once_and_before_a_place_is_taken(alex: User, settings: Any) -> None:
     settings.DAILYCAST_RATE_LIMITS = {"shop/counter": "50/2"}
     stall = Stall()
-    calls.buy([replace(order(Flaky(), unit=unit), provider=stall) for unit in "abc"], 1, job_of(alex))
+    scheduler.buy([order(Flaky(), unit=unit, shop=stall) for unit in "abc"], 1, job_of(alex))
     assert (stall.places, RateLimit.objects.count()) == ([0], 1)
 
 
@@ -577,7 +614,7 @@ def test_a_call_given_up_keeps_its_place_until_it_ends(
     alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DAILYCAST_RATE_LIMITS = {"shop/counter": "50/3"}
-    monkeypatch.setattr(calls, "_abandoned", [])
+    monkeypatch.setattr(permits, "_abandoned", [])
     release = threading.Event()
     with pytest.raises(ProviderError, match="no answer within"):
         buy(lambda timeout: release.wait(10), seconds=0.1, job=job_of(alex), remote=True)
@@ -585,21 +622,21 @@ def test_a_call_given_up_keeps_its_place_until_it_ends(
     ends = RateLimit.objects.get().state["flying"].values()
     assert len(held) == 2  # the call and its second try, each with a ticket of its own
     assert min(ends) > time.time() + limits.HOLD - 10
-    calls.reap()
+    permits.release_ended()
     assert places() == held
     assert buy(Flaky(), job=Job(), remote=True) == ["speech"]
     assert places() == held
     release.set()
     ended()
-    calls.reap()
-    assert (places(), calls._abandoned) == (set(), [])
+    permits.release_ended()
+    assert (places(), permits._abandoned) == (set(), [])
 
 
 def test_the_next_purchase_frees_the_places_of_calls_that_have_ended(
     alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DAILYCAST_RATE_LIMITS = {"shop/counter": "50/2"}
-    monkeypatch.setattr(calls, "_abandoned", [])
+    monkeypatch.setattr(permits, "_abandoned", [])
     with pytest.raises(ProviderError, match="no answer within"):
         buy(lambda timeout: time.sleep(0.2), seconds=0.05, job=job_of(alex), remote=True)
     assert len(places()) == 2
@@ -611,27 +648,27 @@ def test_the_next_purchase_frees_the_places_of_calls_that_have_ended(
 
 
 def test_what_is_on_this_server_holds_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "_abandoned", [])
+    monkeypatch.setattr(permits, "_abandoned", [])
     with pytest.raises(ProviderError, match="no answer within"):
         buy(lambda timeout: time.sleep(0.1), seconds=0.02)
-    assert calls._abandoned == []
+    assert permits._abandoned == []
     ended()
 
 
 def test_two_jobs_may_reap_at_once(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    flights = [Flight(lambda: None) for _ in "ab"]
+    flights = [InFlightCall(lambda: None) for _ in "ab"]
     for flight in flights:
-        flight.ended = True
-    monkeypatch.setattr(calls, "_abandoned", [(flight, "shop/counter", "t") for flight in flights])
+        flight.has_ended = True
+    monkeypatch.setattr(permits, "_abandoned", [(flight, "shop/counter", "t") for flight in flights])
     freed: list[str] = []
 
     def free(key: str, tickets: list[str]) -> None:
         freed.extend(tickets)
         if len(freed) == 1:
-            calls.reap()  # another thread's
+            permits.release_ended()  # another thread's
 
-    monkeypatch.setattr(limits, "free", free)
-    calls.reap()
+    monkeypatch.setattr(limits, "release", free)
+    permits.release_ended()
     assert freed == ["t", "t"]
 
 
@@ -640,7 +677,7 @@ def test_a_budget_that_others_have_spent_is_refused_the_second_time_too(settings
     settings.DAILYCAST_DAILY_BUDGET_USD = "1.50"
     alex, flaky = User.objects.create_user("alex"), Flaky()
     ProviderCall.objects.create(
-        day=money.today(), provider="shop", kind=Kind.SPEECH, outcome=Outcome.OK, cost_usd=Decimal(1)
+        day=dates.today(), provider="shop", kind=Kind.SPEECH, outcome=Outcome.OK, cost_usd=Decimal(1)
     )
     for _ in range(2):
         with pytest.raises(BudgetError):
@@ -652,7 +689,7 @@ def test_a_second_try_has_the_place_of_the_first_as_soon_as_that_has_ended(
     alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DAILYCAST_RATE_LIMITS = {"shop/counter": "50/1"}
-    monkeypatch.setattr(calls, "_abandoned", [])
+    monkeypatch.setattr(permits, "_abandoned", [])
     pauses = iter([0.4, 0.0])
     job, start = job_of(alex), time.monotonic()
     assert buy(lambda timeout: time.sleep(next(pauses)), seconds=0.2, job=job, remote=True) == [None]
@@ -667,21 +704,21 @@ def test_a_call_whose_moment_has_passed_takes_another(
     alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DAILYCAST_RATE_LIMITS = {"shop/counter": "50/9"}
-    inserted, stalls = calls.opened, iter([calls.LATE + 0.1])
+    inserted, stalls = ledger.open_entries, iter([in_flight.LATE + 0.1])
 
     def slow(*args: Any) -> list[ProviderCall]:
         time.sleep(next(stalls, 0))
         return inserted(*args)
 
-    monkeypatch.setattr(calls, "opened", slow)
+    monkeypatch.setattr(ledger, "open_entries", slow)
     flaky = Flaky()
     assert (buy(flaky, job=job_of(alex), remote=True), flaky.calls) == (["speech"], 1)
-    assert ledger() == [("a", "refused", 0, Decimal(0)), ("a", "ok", 10, Decimal("0.1"))]
+    assert entries() == [("a", "refused", 0, Decimal(0)), ("a", "ok", 10, Decimal("0.1"))]
     assert len(RateLimit.objects.get().state["starts"]) == 2
 
 
 def test_without_a_limit_nothing_is_late(alex: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "LATE", -1.0)
+    monkeypatch.setattr(in_flight, "LATE", -1.0)
     assert buy(Flaky(), job=job_of(alex), remote=True) == ["speech"]
 
 
@@ -694,7 +731,7 @@ def test_what_waits_for_its_moment_is_not_called_for_a_job_that_may_be_anothers(
 
     def sleep_long(timeout: float) -> str:
         """As a process that was stopped does, past its lease."""
-        job.fresh = jobs.NEVER
+        job.renewed_at = job_.LONG_AGO
         return "speech"
 
     DailyPodcast.objects.update(claim_token="another worker's")
@@ -704,24 +741,24 @@ def test_what_waits_for_its_moment_is_not_called_for_a_job_that_may_be_anothers(
 
 
 def test_nothing_that_was_slow_to_open_is_called_past_the_deadline(alex: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    job, flaky, inserted = job_of(alex), Flaky(), calls.opened
+    job, flaky, inserted = job_of(alex), Flaky(), ledger.open_entries
 
     def slow(*args: Any) -> list[ProviderCall]:
         rows = inserted(*args)
         job.deadline = time.monotonic()
         return rows
 
-    monkeypatch.setattr(calls, "opened", slow)
+    monkeypatch.setattr(ledger, "open_entries", slow)
     with pytest.raises(ProviderError, match="the job's time is up"):
         buy(flaky, job=job, remote=True)
     assert flaky.calls == 0
-    assert ledger() == [("a", "refused", 0, Decimal(0))]
+    assert entries() == [("a", "refused", 0, Decimal(0))]
 
 
 def test_a_server_without_another_thread_loses_nothing_that_is_under_way(
     alex: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, started, kept = threading.Thread.start, list[str](), list[str]()
+    real, started, stored = threading.Thread.start, list[str](), Stored()
 
     def start(self: threading.Thread) -> None:
         if self.name == "dailycast-call":
@@ -737,32 +774,32 @@ def test_a_server_without_another_thread_loses_nothing_that_is_under_way(
         return "paid for"
 
     with pytest.raises(ProviderError, match="no thread left"):
-        buy(slow, slow, slow, parallel=3, job=job_of(alex), remote=True, keep=kept.append)
-    assert kept == ["paid for", "paid for"]
-    assert sorted(row[:2] for row in ledger()) == [("a", "ok"), ("b", "ok"), ("c", "refused"), ("c", "refused")]
+        buy(slow, slow, slow, parallel=3, job=job_of(alex), remote=True, store=stored.add)
+    assert stored == ["paid for", "paid for"]
+    assert sorted(row[:2] for row in entries()) == [("a", "ok"), ("b", "ok"), ("c", "refused"), ("c", "refused")]
 
 
-@pytest.mark.parametrize("broken", ["free", "hold"])
+@pytest.mark.parametrize("broken", ["release", "extend"])
 def test_a_place_that_cannot_be_given_back_costs_no_answer(
     alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     settings.DAILYCAST_RATE_LIMITS = {"shop/counter": "50/9"}
-    monkeypatch.setattr(calls, "_abandoned", [])
+    monkeypatch.setattr(permits, "_abandoned", [])
 
     def fail(*args: Any) -> None:
         raise RuntimeError("the database is gone")
 
     monkeypatch.setattr(limits, broken, fail)
-    kept = list[str]()
+    stored = Stored()
 
     def slow(timeout: float) -> str:
         time.sleep(0.3)
         return "paid for"
 
-    first = order(lambda timeout: time.sleep(0.5 if broken == "hold" else 0), "a", True, 0.2)
+    first = order(lambda timeout: time.sleep(0.5 if broken == "extend" else 0), "a", True, 0.2)
     with pytest.raises(RuntimeError, match="the database is gone"):
-        calls.buy([first, order(slow, "b", True, 20, kept.append)], 2, job_of(alex))
-    assert kept == ["paid for"]
+        scheduler.buy([first, order(slow, "b", True, 20, stored.add)], 2, job_of(alex))
+    assert stored == ["paid for"]
     ended()
 
 
@@ -778,12 +815,12 @@ class Misconfigured(Shop):
 def test_settings_that_cannot_be_prepared_are_told_by_the_call() -> None:
     says = ProviderError("no such region", permanent=True)
     with pytest.raises(ProviderError, match="no such region"):
-        calls.buy([replace(order(Flaky(says)), provider=Misconfigured(ValueError("bad")))], 1, Job())
+        scheduler.buy([order(Flaky(says), shop=Misconfigured(ValueError("bad")))], 1, Job())
 
 
 @pytest.mark.parametrize("error", [ProviderError("not installed", permanent=True), KeyboardInterrupt()])
 def test_what_a_preparation_says_clearly_is_heard(error: BaseException) -> None:
     flaky = Flaky()
     with pytest.raises(type(error)):
-        calls.buy([replace(order(flaky), provider=Misconfigured(error))], 1, Job())
+        scheduler.buy([order(flaky, shop=Misconfigured(error))], 1, Job())
     assert flaky.calls == 0

@@ -47,20 +47,20 @@ def clock(monkeypatch: pytest.MonkeyPatch, db: None) -> Clock:
 
 def take(ticket: str = "x", seconds: float = 30) -> float:
     """The seconds until another try, 0.0 where the place was given."""
-    moments, wait = limits.take(KEY, [ticket], seconds)
+    moments, wait = limits.acquire(KEY, [ticket], seconds)
     assert moments or wait > 0
     return 0.0 if moments else wait
 
 
 def free(ticket: str) -> None:
-    limits.free(KEY, [ticket])
+    limits.release(KEY, [ticket])
 
 
 def begin(clock: Clock, number: int) -> list[float]:
     """The moments (monotonic) at which so many calls may go, each as early as it is let."""
     starts: list[float] = []
     while len(starts) < number:
-        moments, wait = limits.take(KEY, ["x"], 30)
+        moments, wait = limits.acquire(KEY, ["x"], 30)
         assert all(clock.monotonic <= moment < clock.monotonic + limits.AHEAD + 1e-6 for moment in moments)
         starts += moments
         clock.sleep(wait)
@@ -104,10 +104,10 @@ def test_the_owners_limits_come_first_and_may_lift_a_built_in_one(settings: Any)
 
 
 def test_what_has_no_limit_asks_no_database() -> None:
-    moments, wait = limits.take("shop/free", ["a", "b"], 30)
+    moments, wait = limits.acquire("shop/free", ["a", "b"], 30)
     assert (len(moments), wait) == (2, 0.0)
     assert max(moments) <= time.monotonic()
-    limits.free("shop/free", ["a", "b"])
+    limits.release("shop/free", ["a", "b"])
 
 
 # Calls in a second
@@ -159,12 +159,12 @@ def test_the_calls_of_a_second_do_not_all_come_at_its_beginning(clock: Clock, se
 def test_many_may_ask_together_and_as_many_go_as_there_are_places(clock: Clock, settings: Any) -> None:
     settings.DAILYCAST_RATE_LIMITS = {KEY: "40/7"}
     tickets = [f"t{number}" for number in range(9)]
-    moments, wait = limits.take(KEY, tickets, 30)
+    moments, wait = limits.acquire(KEY, tickets, 30)
     assert (len(moments), wait > 0) == (7, True)
     assert set(RateLimit.objects.get().state["flying"]) == set(tickets[:7])
-    limits.free(KEY, tickets[:3])
+    limits.release(KEY, tickets[:3])
     clock.sleep(1)
-    moments, wait = limits.take(KEY, tickets[7:], 30)
+    moments, wait = limits.acquire(KEY, tickets[7:], 30)
     assert (len(moments), wait) == (2, 0.0)
 
 
@@ -212,13 +212,13 @@ def test_a_clock_that_is_set_back_while_the_place_is_written_delays_nobody(
     settings.DAILYCAST_RATE_LIMITS = {KEY: "8"}
     change = limits._change
 
-    def slow(*args: Any) -> limits.Moments:
+    def slow(*args: Any) -> limits.Permits:
         found = change(*args)
         clock.set_back(3600)
         return found
 
     monkeypatch.setattr(limits, "_change", slow)
-    (moment,), _ = limits.take(KEY, ["a"], 30)
+    (moment,), _ = limits.acquire(KEY, ["a"], 30)
     assert moment <= clock.monotonic + limits.AHEAD
 
 
@@ -278,7 +278,7 @@ def test_a_call_that_was_given_up_keeps_its_place_until_it_is_freed(clock: Clock
     settings.DAILYCAST_RATE_LIMITS = {KEY: "50/1"}
     take("a", seconds=30)
     clock.sleep(30)
-    limits.hold(KEY, "a")
+    limits.extend(KEY, "a")
     clock.sleep(limits.MARGIN + 60)
     assert take("b") > 0
     free("a")
@@ -289,7 +289,7 @@ def test_a_call_that_was_given_up_keeps_its_place_until_it_is_freed(clock: Clock
 def test_but_not_for_ever(clock: Clock, settings: Any) -> None:
     settings.DAILYCAST_RATE_LIMITS = {KEY: "50/1"}
     take("a")
-    limits.hold(KEY, "a")
+    limits.extend(KEY, "a")
     clock.sleep(limits.HOLD - 1)
     assert take("b") > 0
     clock.sleep(1.1)
@@ -301,14 +301,14 @@ def test_a_place_that_another_has_by_now_is_not_taken_back(clock: Clock, setting
     take("a", seconds=30)
     clock.sleep(60)
     take("b")
-    limits.hold(KEY, "a")
+    limits.extend(KEY, "a")
     assert set(RateLimit.objects.get().state["flying"]) == {"b"}
 
 
 def test_where_calls_at_once_are_not_counted_nothing_is_held(settings: Any) -> None:
     settings.DAILYCAST_RATE_LIMITS = {KEY: "50"}
     for key in (KEY, "shop/free"):
-        limits.hold(key, "a")  # asks no database
+        limits.extend(key, "a")  # asks no database
 
 
 # Really at once
@@ -325,7 +325,7 @@ def test_eight_threads_keep_to_both_limits(settings: Any) -> None:
                 ticket = f"{name}{number}"
                 moments = list[float]()
                 while not moments:
-                    moments, wait = limits.take(KEY, [ticket], 30)
+                    moments, wait = limits.acquire(KEY, [ticket], 30)
                     time.sleep(wait)
                 time.sleep(max(moments[0] - time.monotonic(), 0))
                 with lock:

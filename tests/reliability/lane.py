@@ -50,10 +50,11 @@ def user() -> Any:
 
 def ask() -> None:
     """A page asks, and a thread of the same process makes it."""
-    from dailycast.runners import pool as runners
+    from dailycast import runners
+    from dailycast.runners import thread
 
     runners.submit(user(), "en", request_key=KEY)
-    runners._crew().wait(0)
+    thread.pool().wait(0)
 
 
 def work() -> None:
@@ -61,20 +62,21 @@ def work() -> None:
     from django.conf import settings
     from django.db import connections
 
-    from dailycast.jobs import queue as jobs
+    from dailycast import runners
+    from dailycast.jobs.job import stopping
     from dailycast.models import DailyPodcast, Status
-    from dailycast.runners import pool as runners
+    from dailycast.runners import worker
 
     def watch() -> None:
         while DailyPodcast.objects.filter(status__in=(Status.PENDING, Status.RUNNING)).exists():
             time.sleep(0.01)
         connections.close_all()
-        jobs.stopping.set()
+        stopping.set()
 
     settings.DAILYCAST_RUNNER = "worker"
     runners.submit(user(), "en", request_key=KEY)
     threading.Thread(target=watch, daemon=True).start()
-    runners.work(1, 0.01)
+    worker.work(1, 0.01)
 
 
 def resume() -> None:
@@ -90,7 +92,7 @@ def resume() -> None:
     jobs.sweep()
     while due := jobs.due(10):
         for pk in due:
-            services.run(pk, patient=True)
+            services.run(pk, can_reschedule=True)
         jobs.sweep()
 
 
@@ -118,7 +120,7 @@ def naive() -> None:
 
     if DailyPodcast.objects.exists():
         return
-    prompt = prompts.build(get_learner_context(user()), "en", 4.0)
+    prompt = prompts.build_prompt(get_learner_context(user()), "en", 4.0)
     text = openai.Provider().complete(prompt, 30).text
     voice = polly.Provider()
     known = voice.voice("en")
@@ -135,27 +137,28 @@ ACTIONS: dict[str, Callable[[], None]] = {each.__name__: each for each in (ask, 
 def keep_nothing() -> None:
     from dailycast.audio import clips
 
-    clips.keep = lambda unit, mp3: None
+    clips.store = lambda key, mp3: None
 
 
 def keep_late() -> None:
     """The ledger says that a clip is bought before the clip is stored."""
     from dailycast.models import Outcome
-    from dailycast.purchases import purchase as calls
+    from dailycast.purchases import ledger
+    from dailycast.purchases.scheduler import PurchaseScheduler
 
-    def arrived(self: Any, each: Any, answer: Any) -> None:
-        self.close(each, Outcome.OK, each.order.billed(answer))
-        each.order.keep(answer)
-        each.answer.append(answer)
+    def record_answer(self: Any, attempt: Any, answer: Any) -> None:
+        ledger.close_entry(attempt, Outcome.OK, attempt.purchase.billed_units(answer))
+        attempt.purchase.store(answer)
+        attempt.answers.append(answer)
 
-    calls.Counter.arrived = arrived  # type: ignore[method-assign]
+    PurchaseScheduler.record_answer = record_answer  # type: ignore[method-assign]
 
 
 def no_ledger() -> None:
     """The ledger rows are never written."""
-    from dailycast.purchases import purchase as calls
+    from dailycast.purchases import ledger
 
-    calls._inserted = lambda rows: rows
+    ledger._inserted = lambda entries: entries
 
 
 MUTANTS: dict[str, Callable[[], None]] = {each.__name__: each for each in (keep_nothing, keep_late, no_ledger)}
@@ -207,7 +210,7 @@ def note(lines: dict[tuple[str, int], None]) -> None:
 # A worker
 
 
-def worker(run: dict[str, Any], report: int) -> None:
+def live(run: dict[str, Any], report: int) -> None:
     """The forked child's whole life."""
     from django.conf import settings
 
@@ -242,7 +245,7 @@ def lived(run: dict[str, Any], folder: Path) -> dict[str, Any]:
     pid = os.fork()
     if not pid:
         os.close(ours)
-        worker(run, theirs)
+        live(run, theirs)
     os.close(theirs)
     told, hung = heard(ours, pid, began, run["after"])
     _, status = os.waitpid(pid, 0)
@@ -347,9 +350,9 @@ def warm(folder: Path) -> None:
     begin(folder / "warm", folder / "template", "trial-0-quick")
     resume()
     connections.close_all()
-    for thread in threading.enumerate():
-        if thread is not threading.main_thread():
-            thread.join(5)
+    for each in threading.enumerate():
+        if each is not threading.main_thread():
+            each.join(5)
     assert threading.active_count() == 1, threading.enumerate()
 
 

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from dailycast.models import DailyPodcast, Outcome, ProviderCall, RateLimit, Status
-from dailycast.purchases import purchase as calls
+from dailycast.purchases import permits
 from tests.cloud import Call, Cloud, Fault
 
 NAMES = ("Ann", "Ben", "Cleo", "Dan", "Eve")
@@ -121,12 +121,12 @@ def heard(found: DailyPodcast) -> bool:
 def nothing_left(media: Path) -> None:
     """No open ledger row, no place among the vendors' calls, no thread, no file that no row names."""
     for thread in threading.enumerate():
-        if thread.name in ("dailycast-call", "dailycast-heart"):
+        if thread.name in ("dailycast-call", "dailycast-heartbeat"):
             thread.join(5)
             assert not thread.is_alive(), thread.name
     assert not ProviderCall.objects.filter(outcome=Outcome.UNKNOWN).exists()
-    calls.reap()
-    held = {ticket for _, _, ticket in calls._abandoned}  # by threads of calls that were given up and have not ended
+    permits.release_ended()
+    held = {ticket for _, _, ticket in permits._abandoned}  # by threads of calls that were given up and have not ended
     taken = {ticket for limit in RateLimit.objects.all() for ticket in limit.state.get("flying", {})}
     assert taken <= held
     assert not DailyPodcast.objects.exclude(claim_token="").exists()

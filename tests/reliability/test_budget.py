@@ -16,8 +16,8 @@ from dailycast import services
 from dailycast.jobs import queue as jobs
 from dailycast.learner import get_learner_context
 from dailycast.llm import openai
-from dailycast.models import Budget, DailyPodcast, Kind, Outcome, ProviderCall, Reason, Source
-from dailycast.purchases import money
+from dailycast.models import Budget, DailyPodcast, Kind, Outcome, ProviderCall, Reason, Source, dates
+from dailycast.purchases import prices
 from dailycast.script import prompt as prompts
 from dailycast.script.grammar import parse
 from dailycast.tts import polly
@@ -78,15 +78,15 @@ def naive() -> None:
             continue
         if not affordable(Decimal("0.002")):
             return
-        text = writer.complete(prompts.build(get_learner_context(podcast.user), "en", 1), 30).text
+        text = writer.complete(prompts.build_prompt(get_learner_context(podcast.user), "en", 1), 30).text
         for clip in parse(text, "en").clips:
-            usd = money.cost("polly/neural", len(clip)) or Decimal(0)
+            usd = prices.cost("polly/neural", len(clip)) or Decimal(0)
             if not affordable(usd):
                 return
             voice.speak(clip, known, 30)
             time.sleep(0.05)
             ProviderCall.objects.create(
-                day=money.today(), provider="polly", kind=Kind.SPEECH, outcome=Outcome.OK, cost_usd=usd
+                day=dates.today(), provider="polly", kind=Kind.SPEECH, outcome=Outcome.OK, cost_usd=usd
             )
 
 
@@ -105,7 +105,7 @@ def usd(call: Call) -> Decimal:
         return Decimal(0)
     asked = tokens(call.text)
     units = (call.units,) if call.vendor == "polly" else (asked, call.units - asked)
-    cost = money.cost(f"{call.vendor}/{call.kind}", *units)
+    cost = prices.cost(f"{call.vendor}/{call.kind}", *units)
     assert cost is not None
     return cost
 
@@ -118,7 +118,7 @@ def held(cloud: Cloud, media: Path) -> None:
     spoken = [podcast for podcast in DailyPodcast.objects.all() if podcast.has_audio]
     assert 0 < len(spoken) < EPISODES
     assert len(refused) + len(spoken) == EPISODES
-    until = money.day_ends(money.today()).isoformat(sep=" ", timespec="minutes")
+    until = dates.day_ends(dates.today()).isoformat(sep=" ", timespec="minutes")
     for podcast in refused:
         assert f"try again from {until} on, or raise DAILYCAST_DAILY_BUDGET_USD." in podcast.error_message
         assert podcast.status == ("completed" if podcast.script_text else "failed")
@@ -128,7 +128,7 @@ def held(cloud: Cloud, media: Path) -> None:
 def test_eight_processes_together_keep_to_the_budget_and_use_it(cloud: Cloud, media: Path) -> None:
     at_once(work)
     held(cloud, media)
-    reserved = Decimal(Budget.objects.get().reserved) / money.MILLION
+    reserved = Decimal(Budget.objects.get().reserved) / prices.MILLION
     assert billed(cloud) <= reserved <= CAP, "what nobody can know stays reserved, and nothing was unknown"
     assert reserved - billed(cloud) <= Decimal("0.000002") * len(cloud.calls)  # rounded up, call by call
 
@@ -142,7 +142,7 @@ def test_eight_processes_keep_to_the_budget_where_calls_fail(
     at_once(work)
     assert billed(cloud) <= CAP
     assert billed(cloud) >= LEAST_USED * CAP
-    assert Decimal(Budget.objects.get().reserved) / money.MILLION <= CAP
+    assert Decimal(Budget.objects.get().reserved) / prices.MILLION <= CAP
 
 
 def test_a_budget_that_is_summed_and_then_spent_overshoots(cloud: Cloud) -> None:

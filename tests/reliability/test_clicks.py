@@ -11,13 +11,12 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, connection
 
-from dailycast import services
+from dailycast import runners, services
 from dailycast.audio import mp3
 from dailycast.jobs import queue as jobs
 from dailycast.learner import get_learner_context
 from dailycast.llm import openai
 from dailycast.models import DailyPodcast, Outcome, ProviderCall, RateLimit, Source, Status
-from dailycast.runners import pool as runners
 from dailycast.script import prompt as prompts
 from dailycast.script.grammar import parse
 from dailycast.tts import polly
@@ -85,7 +84,7 @@ def naive() -> None:
             continue
         if podcast.audio_file:
             continue
-        text = openai.Provider().complete(prompts.build(get_learner_context(user), "en", 4.0), 30).text
+        text = openai.Provider().complete(prompts.build_prompt(get_learner_context(user), "en", 4.0), 30).text
         clips = [voice.speak(clip, known, 30).mp3 for clip in parse(text, "en").clips]
         podcast.status = Status.COMPLETED
         podcast.audio_file.save(f"{podcast.pk}.mp3", ContentFile(mp3.join(clips).mp3))
@@ -103,7 +102,7 @@ def each_once(cloud: Cloud, media: Path) -> None:
     assert (len(clips), sum(clips.values())) == (EPISODES * CLIPS, EPISODES * CLIPS)
     assert DailyPodcast.objects.count() == EPISODES
     for podcast in DailyPodcast.objects.all():
-        assert podcast.has_audio, podcast.why
+        assert podcast.has_audio, podcast.failure_text
         assert (media / str(podcast.audio_file)).stat().st_size == podcast.audio_bytes
     assert len(set(DailyPodcast.objects.values_list("audio_file", flat=True))) == EPISODES
     assert ProviderCall.objects.exclude(outcome=Outcome.OK).count() == 0

@@ -18,6 +18,7 @@ from dailycast import services
 from dailycast.audio import mp3, storage
 from dailycast.jobs import queue as jobs
 from dailycast.models import DailyPodcast, Outcome, ProviderCall, Reason, Status
+from dailycast.studio import estimate
 from dailycast.tts import polly
 from tests.cloud import Cloud
 
@@ -79,13 +80,13 @@ def spoken(cloud: Cloud) -> Counter[str]:
 
 
 def silent(podcast: DailyPodcast) -> None:
-    assert (podcast.status, podcast.error_code) == (Status.COMPLETED, Reason.NOT_SAVED), podcast.why
+    assert (podcast.status, podcast.error_code) == (Status.COMPLETED, Reason.NOT_SAVED), podcast.failure_text
     assert (podcast.script_text, podcast.tts_provider, podcast.has_audio) == (script(), "none", False)
     assert not ProviderCall.objects.filter(outcome=Outcome.UNKNOWN).exists()
 
 
 def whole(podcast: DailyPodcast, disk: Path) -> None:
-    assert podcast.has_audio, podcast.why
+    assert podcast.has_audio, podcast.failure_text
     data = (disk / str(podcast.audio_file)).read_bytes()
     assert len(data) == podcast.audio_bytes
     assert mp3.duration(data) == pytest.approx(podcast.duration_seconds, abs=0.001)
@@ -99,11 +100,11 @@ def test_on_a_full_disk_no_speech_is_bought_and_the_row_says_so(disk: Path, clou
     assert spoken(cloud) == Counter()
     assert stored(disk, "*.*") == []
     ballast.unlink()
-    disk_needs = services.ROOM * services.BYTES_A_CHARACTER * len(script())
+    disk_needs = estimate.SPACE_FACTOR * estimate.BYTES_A_CHARACTER * len(script())
     assert disk_needs > SIZE, "else this disk would do, and the next lines need no smaller room"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(services, "ROOM", 1)
-        podcast = services.produce(podcast)
+        patch.setattr(estimate, "SPACE_FACTOR", 1)
+        podcast = services.retry_now(podcast)
     whole(podcast, disk)
     assert set(spoken(cloud).values()) == {1}
     assert len([call for call in cloud.calls if call.vendor == "openai"]) == 1
@@ -113,9 +114,9 @@ def test_on_a_full_disk_no_speech_is_bought_and_the_row_says_so(disk: Path, clou
 def test_a_disk_that_is_full_midway_costs_what_was_in_flight(
     room: int, disk: Path, cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "ROOM", 0)
+    monkeypatch.setattr(estimate, "SPACE_FACTOR", 0)
     ballast = fill(disk, leave=room)
-    podcast = services.produce(jobs.submit(alex, "en"))
+    podcast = services.retry_now(jobs.submit(alex, "en"))
     silent(podcast)
     assert "No space left on device" in podcast.error_message
     kept, paid = len(stored(disk, "*.mp3")), sum(spoken(cloud).values())
@@ -128,7 +129,7 @@ def test_a_disk_that_is_full_midway_costs_what_was_in_flight(
         assert mp3.duration(path.read_bytes()) > 3
     assert podcast.tts_characters == cloud.billed("polly")
     ballast.unlink()
-    podcast = services.produce(podcast)
+    podcast = services.retry_now(podcast)
     whole(podcast, disk)
     assert sum(spoken(cloud).values()) == CLIPS + paid - kept
     assert podcast.tts_characters == cloud.billed("polly")
@@ -138,22 +139,22 @@ def test_a_disk_that_is_full_midway_costs_what_was_in_flight(
 def test_where_all_clips_fit_and_the_episode_does_not_nothing_is_bought_again(
     disk: Path, cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "ROOM", 0)
+    monkeypatch.setattr(estimate, "SPACE_FACTOR", 0)
     needed = sum(size_of(disk, cloud, alex))
     ballast = fill(disk, leave=needed + 40_000)
-    podcast = services.produce(jobs.submit(alex, "en"))
+    podcast = services.retry_now(jobs.submit(alex, "en"))
     silent(podcast)
     assert (len(stored(disk, "*.mp3")), stored(disk, ".*")) == (CLIPS, [])
     asked = len(cloud.calls)
     ballast.unlink()
-    podcast = services.produce(podcast)
+    podcast = services.retry_now(podcast)
     whole(podcast, disk)
     assert len(cloud.calls) == asked
 
 
 def size_of(disk: Path, cloud: Cloud, alex: User) -> list[int]:
     """What each clip takes on the disk, in whole pages; nothing of it stays."""
-    services.produce(jobs.submit(alex, "en"))
+    services.retry_now(jobs.submit(alex, "en"))
     sizes = [path.stat().st_blocks * 512 for path in stored(disk, "clips/*.mp3")]
     assert len(sizes) == CLIPS
     for path in stored(disk, "*.mp3"):
@@ -184,14 +185,14 @@ def test_on_a_read_only_disk_no_speech_is_bought_and_the_row_says_so(
             call_command(command)
     read_only("rw")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(services, "ROOM", 1)
-        whole(services.produce(podcast), disk)
+        patch.setattr(estimate, "SPACE_FACTOR", 1)
+        whole(services.retry_now(podcast), disk)
 
 
 def test_a_disk_that_becomes_read_only_midway_costs_what_was_in_flight(
     disk: Path, read_only: Callable[[str], None], cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "ROOM", 0)
+    monkeypatch.setattr(estimate, "SPACE_FACTOR", 0)
     real = cloud.polly.answer
 
     def answer(request: Any) -> Any:
@@ -200,14 +201,14 @@ def test_a_disk_that_becomes_read_only_midway_costs_what_was_in_flight(
         return real(request)
 
     monkeypatch.setattr(cloud.polly, "answer", answer)
-    podcast = services.produce(jobs.submit(alex, "en"))
+    podcast = services.retry_now(jobs.submit(alex, "en"))
     silent(podcast)
     assert "Read-only file system" in podcast.error_message
     kept, paid = len(stored(disk, "*.mp3")), sum(spoken(cloud).values())
     assert (paid - kept <= polly.PARALLEL, stored(disk, ".*")) == (True, [])
     read_only("rw")
     monkeypatch.setattr(cloud.polly, "answer", real)
-    whole(services.produce(podcast), disk)
+    whole(services.retry_now(podcast), disk)
     assert sum(spoken(cloud).values()) == CLIPS + paid - kept
 
 
@@ -215,7 +216,7 @@ def test_a_disk_that_becomes_read_only_under_an_episode_that_is_edited_ends_the_
     disk: Path, read_only: Callable[[str], None], cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The audio of the first text stands already, and can neither be replaced nor deleted."""
-    monkeypatch.setattr(services, "ROOM", 0)
+    monkeypatch.setattr(estimate, "SPACE_FACTOR", 0)
     real, edited = cloud.polly.answer, "This came from an editor, in the very last moment."
 
     def answer(request: Any) -> Any:
@@ -228,6 +229,6 @@ def test_a_disk_that_becomes_read_only_under_an_episode_that_is_edited_ends_the_
         return real(request)
 
     monkeypatch.setattr(cloud.polly, "answer", answer)
-    podcast = services.produce(jobs.submit(alex, "en"))
+    podcast = services.retry_now(jobs.submit(alex, "en"))
     assert spoken(cloud)[edited] == 1
     assert (podcast.status, podcast.error_code) == (Status.COMPLETED, Reason.NOT_SAVED)

@@ -27,11 +27,13 @@ from django.utils import timezone
 
 from dailycast import services
 from dailycast.audio import clips, storage
+from dailycast.jobs import job as job_
 from dailycast.jobs import queue as jobs
-from dailycast.jobs.queue import Job
+from dailycast.jobs.job import Job
 from dailycast.models import DailyPodcast, ProviderCall, Reason, Status
-from dailycast.purchases import purchase as calls
-from dailycast.runners import nightly as daily
+from dailycast.purchases import attempts
+from dailycast.runners import nightly
+from dailycast.studio import estimate, voices
 from dailycast.tts import polly
 from dailycast.tts.base import Voice
 from tests.cloud import Cloud, Fault
@@ -153,12 +155,12 @@ def school(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.DAILYCAST_LEARNER_CONTEXT = "tests.reliability.matrix.learner"
     settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
     settings.DAILYCAST_MAX_ATTEMPTS = ATTEMPTS
-    monkeypatch.setattr(calls, "PAUSE_BEFORE_RETRY", 0.0)
-    monkeypatch.setattr(calls, "FIRST_BACKOFF", 0.0002)
+    monkeypatch.setattr(attempts, "RETRY_DELAY", 0.0)
+    monkeypatch.setattr(attempts, "FIRST_BACKOFF", 0.0002)
     monkeypatch.setattr(polly, "_refused", {})
-    monkeypatch.setattr(services, "FIRST_PAUSE", 0.05)
-    monkeypatch.setattr(daily, "LONGEST_WAIT", 5.0)
-    monkeypatch.setattr(daily, "LOOK", 0.02)
+    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", 0.05)
+    monkeypatch.setattr(nightly, "LONGEST_WAIT", 5.0)
+    monkeypatch.setattr(nightly, "POLL_SECONDS", 0.02)
     enrol()
     yield
     connection.close()
@@ -323,8 +325,8 @@ def test_a_call_that_is_given_up_says_what_to_do(vendor: str, cloud: Cloud, sett
 
 @contextmanager
 def refusing(number: int, *names: str) -> Iterator[list[str]]:
-    """`storage.replace` fails with this errno for names that hold one of `names`."""
-    real, refused = storage.replace, list[str]()
+    """`storage.write_atomic` fails with this errno for names that hold one of `names`."""
+    real, refused = storage.write_atomic, list[str]()
 
     def picky(name: str, data: bytes) -> str:
         if any(part in name for part in names):
@@ -338,7 +340,7 @@ def refusing(number: int, *names: str) -> Iterator[list[str]]:
 
 
 def third_clip() -> str:
-    return clips.name(clips.unit("polly", Voice("Joanna", "neural"), POINT))
+    return clips.name(voices.clip_key("polly", Voice("Joanna", "neural"), POINT))
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO], ids=errno.errorcode.__getitem__)
@@ -358,7 +360,7 @@ def test_a_disk_that_takes_no_more_costs_one_learner_the_audio_until_it_does(
         well(each)
     covered(cloud)
     nothing_left(media)
-    services.produce(found)
+    services.retry_now(found)
     well(UNLUCKY)
     assert [call.text for call in cloud.calls[asked:]] == ([POINT] if what == "clip" else [])
     covered(cloud)
@@ -369,13 +371,13 @@ def test_without_room_on_the_disk_no_speech_is_bought_for_that_learner(
     cloud: Cloud, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud.script = script
-    free, real = threading.local(), services._need_room
+    free, real = threading.local(), estimate.bytes_needed
 
-    def need_room(text: str) -> None:
+    def need_room(text: str) -> int:
         free.bytes = 1_000 if UNLUCKY in text else 10**12
-        real(text)
+        return real(text)
 
-    monkeypatch.setattr(services, "_need_room", need_room)
+    monkeypatch.setattr(services, "bytes_needed", need_room)
     monkeypatch.setattr(storage, "free_bytes", lambda: free.bytes)
     ended, found = edition(), row()
     assert (found.status, found.error_code, of(cloud, "polly")) == (Status.COMPLETED, Reason.NOT_SAVED, [])
@@ -539,11 +541,11 @@ def lapses(times: int, media: Path) -> list[Lapse]:
             path.unlink()
         podcast = jobs.submit(learner, "en")
         with gone(number, times) as lost:
-            in_a_job(lambda: services.run(podcast.pk, patient=True))  # noqa: B023
+            in_a_job(lambda: services.run(podcast.pk, can_reschedule=True))  # noqa: B023
         at_once = state(row())
         DailyPodcast.objects.filter(status=Status.RUNNING).update(lease_until=timezone.now() - timedelta(seconds=1))
         jobs.sweep()
-        services.run(podcast.pk, patient=True)
+        services.run(podcast.pk, can_reschedule=True)
         if not lost:
             return found
         found.append(Lapse(number, lost[0], at_once, state(row())))
@@ -720,7 +722,7 @@ def test_a_clock_that_is_set_back_gives_no_job_to_a_second_worker(
     def turn_back() -> None:
         moved.append(timedelta(hours=-1))
         jobs.sweep()
-        in_a_job(lambda: [services.run(pk, patient=True) for pk in jobs.due(10)])
+        in_a_job(lambda: [services.run(pk, can_reschedule=True) for pk in jobs.due(10)])
 
     podcast = jobs.submit(User.objects.get(first_name=UNLUCKY), "en")
     with clock(monkeypatch) as moved, when_spoken(cloud, POINT, turn_back):
@@ -762,7 +764,7 @@ def everything() -> list[Any]:
 def slept(job: Job) -> None:
     """Its lease ran out, and nobody's heart beat for it."""
     DailyPodcast.objects.filter(pk=job.row.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    job.fresh = jobs.NEVER
+    job.renewed_at = job_.LONG_AGO
 
 
 def test_a_worker_that_slept_before_it_paid_finds_the_job_done_and_changes_nothing(cloud: Cloud, media: Path) -> None:

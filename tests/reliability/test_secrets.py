@@ -13,10 +13,10 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from dailycast import services
+from dailycast.jobs import job as job_
 from dailycast.models import DailyPodcast, Outcome, ProviderCall
-from dailycast.purchases import purchase as calls
-from dailycast.runners import nightly as daily
+from dailycast.purchases import attempts
+from dailycast.runners import nightly
 from dailycast.tts import polly
 from tests.cloud import Cloud, Fault
 from tests.cloud.polly import REFUSALS
@@ -75,10 +75,10 @@ def school(cloud: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iter
     settings.DAILYCAST_MAX_ATTEMPTS = 1
     for name, key in KEYS.items():
         setattr(settings, name, key)
-    monkeypatch.setattr(calls, "PAUSE_BEFORE_RETRY", 0.0)
-    monkeypatch.setattr(services, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(daily, "LONGEST_WAIT", 0.0)
-    monkeypatch.setattr(calls, "FIRST_BACKOFF", 0.0002)
+    monkeypatch.setattr(attempts, "RETRY_DELAY", 0.0)
+    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", 0.01)
+    monkeypatch.setattr(nightly, "LONGEST_WAIT", 0.0)
+    monkeypatch.setattr(attempts, "FIRST_BACKOFF", 0.0002)
     monkeypatch.setattr(polly, "_refused", {})
     cloud.script = script
     enrol()

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from decimal import ROUND_UP, Decimal
 from typing import Any
 
-from dailycast.audio import clips
-from dailycast.purchases import money
+from dailycast.purchases import prices
 from dailycast.script import grammar as script
+from dailycast.studio import voices
 from dailycast.tts.base import Voice
 
 from .vendors import CLIPS
@@ -94,11 +94,11 @@ class Bill:
     @property
     def unit(self) -> str:
         """What the ledger knows it by."""
-        return "script" if self.vendor == "openai" else clips.unit("polly", VOICE, self.text)
+        return "script" if self.vendor == "openai" else voices.clip_key("polly", VOICE, self.text)
 
     @property
     def usd(self) -> Decimal:
-        return money.cost(KEYS[self.vendor], *self.units) or Decimal(0)
+        return prices.cost(KEYS[self.vendor], *self.units) or Decimal(0)
 
 
 def state(data: dict[str, Any]) -> State:
@@ -173,7 +173,7 @@ def _payments(trial: Record, bills: list[Bill]) -> list[str]:
         if times > MOST_CRASHES + len(trial.parked)
     ]
     text = trial.ended.episodes[0]["script_text"] if trial.ended.episodes else ""
-    wanted = {"script"} | {clips.unit("polly", VOICE, each) for each in script.parse(text, "en").clips}
+    wanted = {"script"} | {voices.clip_key("polly", VOICE, each) for each in script.parse(text, "en").clips}
     if set(paid) != wanted or len(wanted) != 1 + CLIPS:
         wrong.append(f"{len(wanted)} units are wanted, {len(paid)} were billed, {len(wanted & set(paid))} are both")
     return wrong

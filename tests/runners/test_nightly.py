@@ -16,11 +16,12 @@ from django.db import connection
 from django.utils import timezone
 
 from dailycast import services
+from dailycast.jobs import job
+from dailycast.jobs import job as job_
 from dailycast.jobs import queue as jobs
-from dailycast.models import DailyPodcast, ProviderCall, Reason, Status
-from dailycast.purchases import money
-from dailycast.purchases import purchase as calls
-from dailycast.runners import nightly as daily
+from dailycast.models import DailyPodcast, ProviderCall, Reason, Status, dates
+from dailycast.purchases import attempts
+from dailycast.runners import nightly
 from tests.cloud import Cloud, Fault
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,11 +45,11 @@ def school(cloud: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iter
     settings.AWS_ACCESS_KEY_ID = ""
     cloud.script = SCRIPT
     monkeypatch.setattr("tests.runners.test_nightly.records", {})
-    monkeypatch.setattr(calls, "PAUSE_BEFORE_RETRY", 0.0)
-    monkeypatch.setattr(services, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(attempts, "RETRY_DELAY", 0.0)
+    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", 0.1)
     yield cloud
     for thread in threading.enumerate():
-        if thread.name == "dailycast-heart":
+        if thread.name == "dailycast-heartbeat":
             thread.join(10)
 
 
@@ -111,10 +112,10 @@ def test_another_day_is_another_edition(school: Cloud) -> None:
 def test_two_editions_at_once_make_one_episode_each(school: Cloud) -> None:
     enrol(*"abcdef")
     school.latency = {"openai": 0.05}
-    tallies: list[daily.Tally] = []
+    tallies: list[nightly.Tally] = []
 
     def edition() -> None:
-        tallies.append(daily.Edition(date(2026, 11, 23), None, 3).make())
+        tallies.append(nightly.Edition(date(2026, 11, 23), None, 3).make())
         connection.close()
 
     threads = [threading.Thread(target=edition) for _ in range(2)]
@@ -124,7 +125,7 @@ def test_two_editions_at_once_make_one_episode_each(school: Cloud) -> None:
         thread.join(20)
     assert made() == list("abcdef")
     assert len(school.calls) == 6
-    assert [sum(getattr(tally, name) for tally in tallies) for name in ("made", "stood", "failed")] == [6, 6, 0]
+    assert [sum(getattr(tally, name) for tally in tallies) for name in ("made", "already_made", "failed")] == [6, 6, 0]
 
 
 def test_who_opted_out_and_who_has_no_data_are_told_apart_and_leave_no_row(school: Cloud) -> None:
@@ -273,7 +274,7 @@ def test_what_is_put_back_is_tried_again_before_the_end(school: Cloud) -> None:
 
 
 def test_what_is_put_back_for_long_is_left_to_another_run(school: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "FIRST_PAUSE", daily.LONGEST_WAIT + 60)
+    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", nightly.LONGEST_WAIT + 60)
     enrol("alex", "kim")
     school.fail("openai", Fault.UNAVAILABLE, times=2, matching="Kim")
     status, out, _ = run()
@@ -314,11 +315,11 @@ def test_what_a_dead_run_left_is_taken_up_by_the_next(school: Cloud, alex: User)
 
 def test_a_run_that_is_told_to_stop_begins_nobody_else(school: Cloud) -> None:
     enrol("alex", "kim")
-    jobs.stopping.set()
+    job.stopping.set()
     try:
-        tally = daily.Edition(date(2026, 11, 23), None, 2).make()
+        tally = nightly.Edition(date(2026, 11, 23), None, 2).make()
     finally:
-        jobs.stopping.clear()
+        job.stopping.clear()
     assert (tally.seen, school.calls) == (0, [])
 
 
@@ -369,7 +370,7 @@ def test_what_is_put_back_was_not_made_before(school: Cloud) -> None:
 
 
 def test_what_is_in_other_hands_was_not_made_before(school: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daily, "LONGEST_WAIT", 0.2)
+    monkeypatch.setattr(nightly, "LONGEST_WAIT", 0.2)
     row = left("alex", status=Status.RUNNING, claim_token="another", lease_until=hence(50), attempts=1)
     status, out, _ = run("--date", str(DAY))
     assert (status, out.splitlines()[0]) == (1, "Made 0, failed 0, made before 0.")
@@ -455,14 +456,14 @@ def test_what_is_stopped_midway_says_how_many_it_has_not_looked_at(school: Cloud
 
     def write(prompt: str) -> str:
         if "Kim" in prompt:
-            jobs.stopping.set()
+            job.stopping.set()
         return SCRIPT
 
     school.script = write
     status, out, err = run("--concurrency", "1")
     assert (status, err) == (1, "Interrupted: 2 learners not looked at. Run this again.\n")
     assert out.startswith("Made 3, failed 0, made before 0.")
-    assert (made(), len(school.calls), jobs.stopping.is_set()) == (["alex", "bo", "kim"], 3, False)
+    assert (made(), len(school.calls), job.stopping.is_set()) == (["alex", "bo", "kim"], 3, False)
 
 
 def test_three_failures_in_a_row_before_a_voice_has_spoken_end_it(school: Cloud) -> None:
@@ -476,7 +477,7 @@ def test_three_failures_in_a_row_before_a_voice_has_spoken_end_it(school: Cloud)
 
 
 def test_three_that_are_put_back_in_a_row_end_it_too(school: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "FIRST_PAUSE", 60)
+    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", 60)
     enrol(*"abcde")
     school.fail("openai", Fault.UNAVAILABLE, times=None)
     status, out, err = run("--concurrency", "4")
@@ -486,11 +487,11 @@ def test_three_that_are_put_back_in_a_row_end_it_too(school: Cloud, monkeypatch:
 
 
 def test_who_is_looked_at_again_and_again_is_no_row_of_failures(school: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daily, "LONGEST_WAIT", 0.6)
+    monkeypatch.setattr(nightly, "LONGEST_WAIT", 0.6)
     enrol("ax", "bx", "cx", "yx", "zx")
     school.fail("openai", Fault.UNAVAILABLE, times=None, matching="Yx")
     school.fail("openai", Fault.UNAVAILABLE, times=None, matching="Zx")
-    monkeypatch.setattr(services, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", 0.02)
     status, out, err = run("--concurrency", "1")
     assert (status, err) == (1, "")
     assert "Made 3, " in out
@@ -526,7 +527,7 @@ def test_what_failed_counts_for_the_limit(school: Cloud) -> None:
 def test_what_failed_in_an_earlier_run_does_not_count_for_the_limit(school: Cloud, values: dict[str, Any]) -> None:
     left("alex", **values, next_attempt_at=hence(3600))
     enrol("kim")
-    assert daily.forecast(DAY, limit=1).episodes == 1
+    assert nightly.forecast(DAY, limit=1).episodes == 1
     run("--date", str(DAY), "--limit", "1")
     assert made() == ["kim"]
 
@@ -546,11 +547,11 @@ def test_a_fault_that_all_would_meet_is_not_met_by_what_was_forgotten(school: Cl
 def test_who_is_told_to_stop_begins_nothing_that_was_forgotten(school: Cloud) -> None:
     old = left("kim", date(2026, 11, 20), **WAITS, next_attempt_at=hence(-5))
     before = DailyPodcast.objects.values().get(pk=old.pk)
-    jobs.stopping.set()
+    job.stopping.set()
     try:
-        daily.Edition(DAY).make()
+        nightly.Edition(DAY).make()
     finally:
-        jobs.stopping.clear()
+        job.stopping.clear()
     assert DailyPodcast.objects.values().get(pk=old.pk) == before
 
 
@@ -578,7 +579,7 @@ def test_a_dry_run_knows_the_price_of_the_voice_and_the_limit(school: Cloud, set
     settings.AWS_ACCESS_KEY_ID = "AKIASTANDIN"
     settings.DAILYCAST_PRICES = {"openai/gpt-6-luna": "0/0", "polly/neural": "1000"}
     enrol(*"abcde")
-    forecast = daily.forecast(date(2026, 11, 23), limit=2)
+    forecast = nightly.forecast(date(2026, 11, 23), limit=2)
     assert forecast.usd is not None
     assert (forecast.episodes, round(forecast.usd)) == (2, 7)
 
@@ -589,7 +590,7 @@ def test_a_dry_run_tells_whose_records_cannot_be_read_and_what_the_budget_has_le
     settings.DAILYCAST_DAILY_BUDGET_USD = "2"
     enrol("alex", "bo", "kim")
     records["bo"] = {"mistkes": []}
-    ProviderCall.objects.create(day=money.today(), provider="openai", outcome="ok", cost_usd=Decimal("0.5"))
+    ProviderCall.objects.create(day=dates.today(), provider="openai", outcome="ok", cost_usd=Decimal("0.5"))
     status, out, err = run("--dry-run", "--date", str(DAY))
     assert (status, err) == (0, "")
     head, *rest = out.splitlines()
@@ -607,9 +608,9 @@ def test_a_dry_run_ends_at_ctrl_c(school: Cloud, monkeypatch: pytest.MonkeyPatch
         raise KeyboardInterrupt
 
     enrol("alex")
-    monkeypatch.setattr(daily, "get_learner_context", interrupt)
+    monkeypatch.setattr(nightly, "get_learner_context", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        daily.forecast(DAY)
+        nightly.forecast(DAY)
 
 
 # Which day it is

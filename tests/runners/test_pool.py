@@ -20,13 +20,14 @@ from django.core.management import call_command
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from dailycast import services
+from dailycast import runners, services
 from dailycast.errors import InTransactionError
+from dailycast.jobs import job as job_
 from dailycast.jobs import queue as jobs
 from dailycast.models import DailyPodcast, Reason, Source, Status
-from dailycast.purchases import purchase as calls
-from dailycast.runners import pool as runners
-from dailycast.runners.pool import Crew
+from dailycast.purchases import attempts
+from dailycast.runners import celery, shutdown, thread, worker
+from dailycast.runners.pool import WorkerPool
 from tests.cloud import Cloud, Fault
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,15 +38,15 @@ SCRIPT = "# Many\n" + "\n\n".join(f"This is the sentence with the number {number
 def house(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The built-in writer and no voice, where a test says nothing else; at the end all threads have done their work."""
     settings.DAILYCAST_LEARNER_CONTEXT = ""
-    monkeypatch.setattr(calls, "PAUSE_BEFORE_RETRY", 0.0)
-    monkeypatch.setattr(services, "FIRST_PAUSE", 0.2)
+    monkeypatch.setattr(attempts, "RETRY_DELAY", 0.0)
+    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", 0.2)
     yield
-    jobs.stopping.clear()
-    for crew in runners._crews.values():
-        assert crew.wait(0, 10)
-    for thread in threading.enumerate():
-        if thread.name == "dailycast-heart" or isinstance(thread, threading.Timer):
-            thread.join(10)
+    job_.stopping.clear()
+    for pool in thread._pools.values():
+        assert pool.wait(0, 10)
+    for each in threading.enumerate():
+        if each.name == "dailycast-heartbeat" or isinstance(each, threading.Timer):
+            each.join(10)
 
 
 @pytest.fixture
@@ -77,18 +78,18 @@ def stop_when(happens: Callable[[], bool]) -> threading.Thread:
     def watch() -> None:
         until(happens)
         connection.close()
-        jobs.stopping.set()
+        job_.stopping.set()
 
     thread = threading.Thread(target=watch)
     thread.start()
     return thread
 
 
-# A crew
+# A pool
 
 
-def test_a_crew_does_all_it_is_given_and_no_more_at_once_than_it_has_threads() -> None:
-    crew, lock, inside, peaks, done = Crew(3), threading.Lock(), set[int](), list[int](), list[int]()
+def test_a_pool_runs_all_tasks_and_no_more_at_once_than_it_has_threads() -> None:
+    pool, lock, inside, peaks, done = WorkerPool(3), threading.Lock(), set[int](), list[int](), list[int]()
 
     def task(number: int) -> None:
         with lock:
@@ -100,53 +101,53 @@ def test_a_crew_does_all_it_is_given_and_no_more_at_once_than_it_has_threads() -
             done.append(number)
 
     for number in range(12):
-        crew.do(partial(task, number))
-    assert crew.wait(0, 5)
-    assert (sorted(done), max(peaks), crew.threads, crew.load) == (list(range(12)), 3, 3, 0)
+        pool.submit(partial(task, number))
+    assert pool.wait(0, 5)
+    assert (sorted(done), max(peaks), pool.threads, pool.load) == (list(range(12)), 3, 3, 0)
 
 
-def test_a_crew_starts_no_thread_that_it_does_not_need() -> None:
-    crew = Crew(8)
+def test_a_pool_starts_no_thread_that_it_does_not_need() -> None:
+    pool = WorkerPool(8)
     for _ in range(3):
-        crew.do(lambda: None)
-        assert crew.wait(0, 5)
-    assert crew.threads == 1
+        pool.submit(lambda: None)
+        assert pool.wait(0, 5)
+    assert pool.threads == 1
 
 
-def test_waiting_for_a_crew_ends_when_its_time_is_up() -> None:
-    crew, release = Crew(1), threading.Event()
-    crew.do(release.wait)
-    assert not crew.wait(0, 0.05)
-    assert crew.wait(1, 0)
+def test_waiting_for_a_pool_ends_when_its_time_is_up() -> None:
+    pool, release = WorkerPool(1), threading.Event()
+    pool.submit(release.wait)
+    assert not pool.wait(0, 0.05)
+    assert pool.wait(1, 0)
     release.set()
-    assert crew.wait(0, 5)
+    assert pool.wait(0, 5)
 
 
-def test_a_database_that_fails_ends_one_task_and_not_the_crew(logged: pytest.LogCaptureFixture) -> None:
-    crew, done = Crew(1), list[str]()
+def test_a_database_that_fails_ends_one_task_and_not_the_pool(logged: pytest.LogCaptureFixture) -> None:
+    pool, done = WorkerPool(1), list[str]()
 
     def fail() -> None:
         raise OperationalError("the server has gone away")
 
-    crew.do(fail)
-    crew.do(lambda: done.append("next"))
-    assert crew.wait(0, 5)
+    pool.submit(fail)
+    pool.submit(lambda: done.append("next"))
+    assert pool.wait(0, 5)
     assert done == ["next"]
     assert logged.messages == ["Dailycast: a sweep will take this up again"]
 
 
-def test_a_crew_keeps_no_connection_open_when_it_is_idle() -> None:
-    crew, used = Crew(1), list[bool]()
+def test_a_pool_keeps_no_connection_open_when_it_is_idle() -> None:
+    pool, used = WorkerPool(1), list[bool]()
 
     def use() -> None:
         DailyPodcast.objects.count()
         used.append(connection.connection is not None)
 
-    crew.do(use)
-    assert crew.wait(0, 5)
+    pool.submit(use)
+    assert pool.wait(0, 5)
     seen: list[bool] = []
-    crew.do(lambda: seen.append(connection.connection is None))
-    assert crew.wait(0, 5)
+    pool.submit(lambda: seen.append(connection.connection is None))
+    assert pool.wait(0, 5)
     assert (used, seen) == ([True], [True])
 
 
@@ -191,7 +192,7 @@ def test_nobody_waits_for_a_thread(writer: Cloud, alex: User, in_threads: None) 
 def test_a_thread_begins_after_the_commit(alex: User, in_threads: None) -> None:
     with transaction.atomic():
         runners.submit(alex, "en")
-        assert not any(crew.load for crew in runners._crews.values())
+        assert not any(pool.load for pool in thread._pools.values())
     assert until(is_made)
 
 
@@ -199,7 +200,7 @@ def test_what_is_rolled_back_is_not_made(alex: User, in_threads: None, writer: C
     with transaction.atomic():
         runners.submit(alex, "en")
         transaction.set_rollback(True)
-    assert not any(crew.load for crew in runners._crews.values())
+    assert not any(pool.load for pool in thread._pools.values())
     assert (DailyPodcast.objects.count(), writer.calls) == (0, [])
 
 
@@ -276,7 +277,7 @@ def test_a_worker_makes_what_is_pending_and_what_others_left(alex: User, by_work
         status=Status.RUNNING, lease_until=timezone.now() - timedelta(seconds=1)
     )
     watcher = stop_when(lambda: DailyPodcast.objects.filter(status=Status.COMPLETED).count() == 5)
-    runners.work(2, pause=0.05)
+    worker.work(2, poll_seconds=0.05)
     watcher.join()
     assert set(DailyPodcast.objects.values_list("status", flat=True)) == {"completed"}
 
@@ -285,7 +286,7 @@ def test_a_worker_tries_again_what_was_put_back(writer: Cloud, alex: User, by_wo
     writer.fail("openai", Fault.UNAVAILABLE, times=2)
     runners.submit(alex, "en")
     watcher = stop_when(is_made)
-    runners.work(1, pause=0.05)
+    worker.work(1, poll_seconds=0.05)
     watcher.join()
     assert (row().status, row().attempts) == ("completed", 2)
 
@@ -296,14 +297,14 @@ def test_a_worker_that_has_to_end_gives_its_job_back_and_no_text_is_paid_for_twi
     cloud.script, cloud.latency = SCRIPT, {"polly": 0.3}
     runners.submit(alex, "en")
     watcher = stop_when(lambda: any(call.vendor == "polly" for call in cloud.calls))
-    runners.work(1, pause=0.05)
+    worker.work(1, poll_seconds=0.05)
     watcher.join()
     released = row()
     assert (released.status, released.attempts, released.claim_token) == ("pending", 0, "")
     assert released.script_text == SCRIPT
     bought = len([call for call in cloud.calls if call.vendor == "polly"])
     assert 1 <= bought < 12
-    jobs.stopping.clear()
+    job_.stopping.clear()
     services.run(released.pk)
     assert row().has_audio
     texts = [call.text for call in cloud.calls if call.vendor == "polly"]
@@ -313,13 +314,13 @@ def test_a_worker_that_has_to_end_gives_its_job_back_and_no_text_is_paid_for_twi
 
 def test_a_signal_asks_the_jobs_to_stop_and_the_next_one_ends_the_process() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with runners.stopping_on_signals():
-        assert not jobs.stopping.is_set()
+    with shutdown.stop_on_signals():
+        assert not job_.stopping.is_set()
         os.kill(os.getpid(), signal.SIGTERM)
-        assert jobs.stopping.wait(5)
+        assert job_.stopping.wait(5)
         assert signal.getsignal(signal.SIGTERM) == before
     assert signal.getsignal(signal.SIGTERM) == before
-    assert not jobs.stopping.is_set()
+    assert not job_.stopping.is_set()
 
 
 def test_the_workers_command_ends_on_a_signal(alex: User, by_worker: None) -> None:
@@ -361,7 +362,7 @@ def test_a_broker_that_is_down_keeps_no_page_waiting(
         port = free.getsockname()[1]
     app = celery.Celery("school", broker=f"amqp://127.0.0.1:{port}//", set_as_current=False)
     task = app.task(services.run, name="dailycast.run")
-    monkeypatch.setattr(runners, "import_string", {"dailycast.tasks.run": task}.__getitem__)
+    monkeypatch.setattr(celery, "import_string", {"dailycast.tasks.run": task}.__getitem__)
     naps: list[float] = []
 
     def nap(seconds: float) -> None:
@@ -393,6 +394,6 @@ def test_a_task_carries_the_key_and_is_sent_once(alex: User, settings: Any, monk
             sent.append((args, options))
 
     settings.DAILYCAST_RUNNER = "celery"
-    monkeypatch.setattr(runners, "import_string", {"dailycast.tasks.run": Task()}.__getitem__)
+    monkeypatch.setattr(celery, "import_string", {"dailycast.tasks.run": Task()}.__getitem__)
     podcast = runners.submit(alex, "en")
     assert sent == [((podcast.pk,), {"retry": False, "connection": {"region": "eu", "max_retries": 0}})]

@@ -19,15 +19,14 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from dailycast.audio import clips, storage
-from dailycast.models import DailyPodcast, Kind, Outcome, ProviderCall, Reason, Status
-from dailycast.purchases import money
+from dailycast.models import DailyPodcast, Kind, Outcome, ProviderCall, Reason, Status, dates
 from dailycast.runners.retention import GROUP, Pruned, _merge, prune
 
 DAY = 86_400.0  # seconds
 
 
 def aged(media: Path, name: str, days: float) -> Path:
-    storage.replace(name, b"mp3")
+    storage.write_atomic(name, b"mp3")
     path, then = media / name, time.time() - days * DAY
     os.utime(path, (then, then))
     return path
@@ -41,13 +40,13 @@ def spoken(user: User, media: Path, days: float, **values: Any) -> DailyPodcast:
     )  # fmt: skip
     podcast.audio_file = f"podcasts/podcast_1_{podcast.pk}.mp3"
     podcast.save()
-    storage.replace(podcast.audio_file.name, b"mp3")
+    storage.write_atomic(podcast.audio_file.name, b"mp3")
     return podcast
 
 
 def call(days: float = 400, **values: Any) -> ProviderCall:
     known: dict[str, Any] = {
-        "day": money.today() - timedelta(days=days), "provider": "polly", "model": "neural", "kind": Kind.SPEECH,
+        "day": dates.today() - timedelta(days=days), "provider": "polly", "model": "neural", "kind": Kind.SPEECH,
         "outcome": Outcome.OK, "units": 100, "cost_usd": Decimal("0.0016"),
         "created_at": timezone.now() - timedelta(days=days),
     }  # fmt: skip
@@ -73,7 +72,7 @@ def test_no_other_file_is_taken_for_a_clip(db: None, media: Path) -> None:
 
 
 def test_a_clip_that_goes_away_meanwhile_is_no_error(db: None, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "names", lambda folder: [folder + "gone.mp3"])
+    monkeypatch.setattr(storage, "list_names", lambda folder: [folder + "gone.mp3"])
     assert prune() == Pruned()
 
 
@@ -137,7 +136,7 @@ def test_the_calls_of_a_day_a_year_ago_become_one_row_for_each_kind(db: None) ->
     assert ProviderCall.objects.aggregate(Sum("cost_usd"), Sum("units"), Sum("calls")) == before
     (summed,) = ProviderCall.objects.filter(calls__gt=1)
     assert (summed.calls, summed.units, summed.cost_usd) == (3, 500, Decimal("0.0048"))
-    assert (summed.day, summed.provider, summed.model) == (money.today() - timedelta(days=400), "polly", "neural")
+    assert (summed.day, summed.provider, summed.model) == (dates.today() - timedelta(days=400), "polly", "neural")
     assert (summed.kind, summed.outcome) == ("speech", "ok")
     assert ProviderCall.objects.count() == 6
     assert prune() == Pruned()
@@ -162,9 +161,9 @@ def test_an_unknown_cost_does_not_make_the_known_ones_unknown(db: None) -> None:
 def test_a_year_is_counted_in_local_days(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         call(day=date(2025, 11, 23))
-    monkeypatch.setattr(money, "today", lambda: date(2026, 11, 23))
+    monkeypatch.setattr(dates, "today", lambda: date(2026, 11, 23))
     assert prune() == Pruned()
-    monkeypatch.setattr(money, "today", lambda: date(2026, 11, 24))
+    monkeypatch.setattr(dates, "today", lambda: date(2026, 11, 24))
     assert prune() == Pruned(calls=1)
 
 

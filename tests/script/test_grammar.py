@@ -7,19 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dailycast.errors import LanguageError, ScriptError
-from dailycast.script.grammar import (
-    MAX_CLIP,
-    Chapter,
-    Pause,
-    Script,
-    check,
-    from_completion,
-    parse,
-    readable,
-    sentences,
-    split,
-    title,
-)
+from dailycast.languages.sentences import sentences
+from dailycast.script.clips import MAX_CLIP, split
+from dailycast.script.grammar import Chapter, Pause, Script, check, from_completion, parse, readable, title
 
 SCRIPT = """\
 # Yesterday's mistakes, and one new idea

@@ -12,18 +12,18 @@ RICH = learner_context(
 
 
 def test_the_request_names_language_length_and_grammar() -> None:
-    prompt = prompts.build(RICH, "ja", 4)
+    prompt = prompts.build_prompt(RICH, "ja", 4)
     for wanted in ("Japanese (ja)", "about 4 minutes", "1,600 characters", '"# "', '"## "', "[pause 4s]", "level"):
         assert wanted in prompt.system
     assert (prompt.context, prompt.language, prompt.minutes) == (RICH, "ja", 4)
 
 
 def test_half_minutes_are_said_as_they_are() -> None:
-    assert "about 2.5 minutes" in prompts.build(RICH, "en", 2.5).system
+    assert "about 2.5 minutes" in prompts.build_prompt(RICH, "en", 2.5).system
 
 
 def test_the_records_are_one_line_each_between_their_marks() -> None:
-    lines = prompts.build(RICH, "en", 4).user.splitlines()
+    lines = prompts.build_prompt(RICH, "en", 4).user.splitlines()
     assert lines[0] == "BEGIN RECORDS"
     assert lines[1:3] == ['"first_name": "Alex"', '"level": "A2"']
     assert lines.index("END RECORDS") == 5
@@ -31,12 +31,12 @@ def test_the_records_are_one_line_each_between_their_marks() -> None:
 
 
 def test_lesson_text_cannot_end_the_records() -> None:
-    assert prompts.build(RICH, "en", 4).user.splitlines().count("END RECORDS") == 1
+    assert prompts.build_prompt(RICH, "en", 4).user.splitlines().count("END RECORDS") == 1
 
 
 def test_a_prompt_stays_bounded_and_counts_what_it_leaves_out() -> None:
     many = learner_context({"mistakes": [f"Question {number}? " + "x" * 1000 for number in range(120)]})
-    lines = prompts.build(many, "en", 4).user.splitlines()
+    lines = prompts.build_prompt(many, "en", 4).user.splitlines()
     assert 15_000 < len(lines[1]) < 40_000
     assert [line for line in lines if "left out" in line] == ['"mistakes left out here": 100']
     assert "Question 19?" in lines[1]
@@ -45,10 +45,10 @@ def test_a_prompt_stays_bounded_and_counts_what_it_leaves_out() -> None:
 
 def test_nothing_is_left_out_that_fits() -> None:
     some = learner_context({"mistakes": [f"Question {number}?" for number in range(100)]})
-    user = prompts.build(some, "en", 4).user
+    user = prompts.build_prompt(some, "en", 4).user
     assert "Question 99?" in user
     assert "left out" not in user
 
 
 def test_a_new_learner_is_said_to_be_one() -> None:
-    assert "(nothing is known of this learner yet)" in prompts.build(LearnerContext(), "en", 4).user
+    assert "(nothing is known of this learner yet)" in prompts.build_prompt(LearnerContext(), "en", 4).user

@@ -11,9 +11,9 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from dailycast import urls
 from dailycast.audio import storage
-from dailycast.models import DailyPodcast, Status
+from dailycast.models import DailyPodcast, Feed, Status
 from dailycast.web import feed as feeds
-from dailycast.web import listening, pages
+from dailycast.web import pages, signed_urls
 
 SECRET = "Metternich-the-secret"
 AUDIO = b"\xff\xf3the-secret-audio" * 50
@@ -24,7 +24,7 @@ METHODS = ["get", "head", "range", "post", "put", "delete", "options"]
 
 @pytest.fixture
 def episode(alex: User) -> DailyPodcast:
-    storage.replace(NAME, AUDIO)
+    storage.write_atomic(NAME, AUDIO)
     return DailyPodcast.objects.create(
         user=alex,
         title=SECRET,
@@ -123,11 +123,11 @@ def test_nothing_of_alex_reaches_anybody_else(episode: DailyPodcast, alex: User)
 
 
 def test_an_old_link_and_a_deleted_learners_link_are_worth_nothing(episode: DailyPodcast, alex: User) -> None:
-    feed = listening.feed_of(alex)
+    feed = Feed.for_user(alex)
     old = feed.token
     feed.renew()
     assert found_leaks(episode, alex, old, "forged") == []
-    signed, token = listening.audio_token(episode, alex), feed.token
+    signed, token = signed_urls.audio_token(episode, alex), feed.token
     User.objects.filter(pk=alex.pk).update(is_active=False)
     assert found_leaks_again(episode, token, signed) == []
 
@@ -142,7 +142,7 @@ def test_the_owner_gets_what_is_theirs(episode: DailyPodcast, alex: User) -> Non
     """Else the table above would find no leak for want of anything to leak."""
     client = Client()
     client.force_login(alex)
-    found = addresses(episode, listening.feed_of(alex).token, listening.audio_token(episode, alex))
+    found = addresses(episode, Feed.for_user(alex).token, signed_urls.audio_token(episode, alex))
     told = {name for name, address in found.items() if leaks(client, "get", address)}
     wanted = {
         "today",

@@ -19,7 +19,7 @@ from django.views.static import serve
 import dailycast.urls
 from dailycast.audio import storage
 from dailycast.models import DailyPodcast, Reason, Status
-from dailycast.web import listening
+from dailycast.web import signed_urls
 
 AUDIO = bytes(range(256)) * 40  # 10,240 bytes, no two neighbours alike
 NAME = "podcasts/podcast_1_1701920000.mp3"
@@ -50,7 +50,7 @@ def host(settings: Any, media: Path) -> None:
     """An LMS that serves the rest of MEDIA_URL itself, to anyone, below our patterns; its storage holds four files."""
     settings.ROOT_URLCONF = "tests.web.test_audio"
     for name in (NAME, CLIP, "podcasts/unknown.mp3", "courses/a.pdf"):
-        storage.replace(name, AUDIO)
+        storage.write_atomic(name, AUDIO)
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_a_host_alone_would_give_it_away(settings: Any, address: str) -> None:
     [("courses/a.pdf", AUDIO), ("gallery/", b"the host's own page"), ("podcasts-archive/b.txt", b"b")],
 )
 def test_the_hosts_own_addresses_go_on_working(address: str, text: bytes) -> None:
-    storage.replace("podcasts-archive/b.txt", b"b")
+    storage.write_atomic("podcasts-archive/b.txt", b"b")
     assert Browser().get(f"/media/{address}").body == text
 
 
@@ -204,13 +204,13 @@ def test_a_clean_name_that_a_database_takes_for_another_is_refused(
 
     monkeypatch.setattr(rows, "filter", loose)
     assert owner.get(URL).status_code == 200
-    storage.replace(NAME.upper().replace("PODCASTS/", "podcasts/"), AUDIO)
+    storage.write_atomic(NAME.upper().replace("PODCASTS/", "podcasts/"), AUDIO)
     assert owner.get(URL.upper().replace("/MEDIA/PODCASTS/", "/media/podcasts/")).status_code == 404
 
 
 @pytest.mark.parametrize("name", ["podcasts/./clips/0a1b.mp3", "podcasts//unknown.mp3", "PODCASTS/x.mp3", CLIP])
 def test_a_row_does_not_give_away_what_is_no_episodes_audio(owner: Browser, episode: DailyPodcast, name: str) -> None:
-    storage.replace("PODCASTS/x.mp3", AUDIO)
+    storage.write_atomic("PODCASTS/x.mp3", AUDIO)
     DailyPodcast.objects.filter(pk=episode.pk).update(audio_file=name)
     assert owner.get(f"/media/{name}").status_code == 404
 
@@ -290,7 +290,7 @@ def test_a_malformed_range_or_several_give_the_whole(owner: Browser, asked: str)
 
 
 def test_an_empty_file_has_no_part(owner: Browser) -> None:
-    storage.replace(NAME, b"")
+    storage.write_atomic(NAME, b"")
     assert (owner.get(URL).status_code, owner.get(URL)["Content-Length"]) == (200, "0")
     assert owner.get(URL, headers={"Range": "bytes=0-"})["Content-Range"] == "bytes */0"
 
@@ -312,7 +312,7 @@ def test_a_browser_that_has_it_is_not_sent_it_again(owner: Browser) -> None:
 def test_the_etag_is_strong_and_changes_with_the_audio(owner: Browser, episode: DailyPodcast) -> None:
     first = owner.get(URL)["ETag"]
     assert (first[0], first[-1], owner.get(URL)["ETag"]) == ('"', '"', first)
-    storage.replace(NAME, AUDIO[:-1])
+    storage.write_atomic(NAME, AUDIO[:-1])
     second = owner.get(URL)["ETag"]
     DailyPodcast.objects.filter(pk=episode.pk).update(
         completed_at=datetime(2023, 12, 7, 3, 33, 20, 600_000, tzinfo=UTC)
@@ -370,14 +370,14 @@ def test_the_file_is_closed_when_the_response_ends(
 
 
 def test_a_long_file_is_sent_in_blocks(owner: Browser, client: Client) -> None:
-    storage.replace(NAME, b"x" * 150_000)
+    storage.write_atomic(NAME, b"x" * 150_000)
     client.cookies = owner.cookies
     response: Any = client.get(URL, headers={"Range": "bytes=10000-"})
     assert [len(block) for block in response.streaming_content] == [65536, 65536, 8928]
 
 
 def test_an_asgi_server_streams_it_too(episode: DailyPodcast, opened: "list[File[Any]]") -> None:
-    storage.replace(NAME, AUDIO * 10)
+    storage.write_atomic(NAME, AUDIO * 10)
     client = AsyncClient()
     client.force_login(episode.user)
 
@@ -493,7 +493,7 @@ def test_a_link_out_of_the_folder_is_not_followed(episode: DailyPodcast, media: 
 
 
 def signed_url(podcast: DailyPodcast, user: User) -> str:
-    return reverse("dailycast:audio", args=[listening.audio_token(podcast, user), "episode"])
+    return reverse("dailycast:audio", args=[signed_urls.audio_token(podcast, user), "episode"])
 
 
 def test_a_signed_address_needs_no_session(episode: DailyPodcast, alex: User) -> None:
@@ -513,7 +513,7 @@ def test_a_signed_address_is_worth_no_more_than_its_user(
     elif case == "deleted":
         other.delete()
     elif case == "too old":
-        monkeypatch.setattr(listening, "HOUR", -1)
+        monkeypatch.setattr(signed_urls, "MAX_AGE", -1)
     elif case == "forged":
         address = address.replace("/episode.mp3", "x/episode.mp3")
     elif case == "another row":

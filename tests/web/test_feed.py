@@ -22,7 +22,7 @@ from dailycast.audio import storage
 from dailycast.models import DailyPodcast, Feed, Reason, Status
 from dailycast.web import audio as views
 from dailycast.web import feed as feeds
-from dailycast.web import listening
+from dailycast.web import signed_urls
 from dailycast.web.feed import feed_url
 from tests.web.test_audio import Browser
 
@@ -80,7 +80,7 @@ def heard(user: User, title: str = "An idea", days: float = 0, **fields: Any) ->
     for name, value in fields.items():
         setattr(podcast, name, value)
     if podcast.audio_file:
-        storage.replace(str(podcast.audio_file), AUDIO)
+        storage.write_atomic(str(podcast.audio_file), AUDIO)
     podcast.save()
     DailyPodcast.objects.filter(pk=podcast.pk).update(updated_at=podcast.completed_at)
     return podcast
@@ -92,7 +92,7 @@ def episode(alex: User) -> DailyPodcast:
 
 
 def folder(user: User) -> str:
-    return f"/dailycast/feed/{listening.feed_of(user).token}/"
+    return f"/dailycast/feed/{Feed.for_user(user).token}/"
 
 
 def address(user: User) -> str:
@@ -297,10 +297,10 @@ def test_an_episode_stays_the_same_one_when_it_is_made_again_and_when_the_addres
     app: Browser, alex: User, episode: DailyPodcast
 ) -> None:
     guids = {text(item, "guid") for item in channel(app, alex).iter("item")}
-    storage.replace(str(episode.audio_file), AUDIO * 2)
+    storage.write_atomic(str(episode.audio_file), AUDIO * 2)
     again = {"audio_bytes": 2 * len(AUDIO), "completed_at": MADE + timedelta(days=3)}
     DailyPodcast.objects.filter(pk=episode.pk).update(**again)
-    listening.feed_of(alex).renew()
+    Feed.for_user(alex).renew()
     assert {text(item, "guid") for item in channel(app, alex).iter("item")} == guids == {str(episode.guid)}
 
 
@@ -499,7 +499,7 @@ ASKED: dict[str, Callable[[Browser, str], Any]] = {
 
 def comes(who: str, alex: User) -> tuple[Browser, str]:
     """That person's client, and the token it asks with: its own where it has one."""
-    client, token = Browser(), listening.feed_of(alex).token
+    client, token = Browser(), Feed.for_user(alex).token
     if who == "signed-out":
         return client, "A" * 43
     person = alex
@@ -510,9 +510,9 @@ def comes(who: str, alex: User) -> tuple[Browser, str]:
     if "app" not in who:
         client.force_login(person)
     if "token" not in who:
-        token = listening.feed_of(person).token
+        token = Feed.for_user(person).token
     if "old" in who:
-        listening.feed_of(alex).renew()
+        Feed.for_user(alex).renew()
     if "inactive" in who:
         User.objects.filter(pk=alex.pk).update(is_active=False)
     if "deleted" in who:
@@ -559,7 +559,7 @@ def test_a_feed_without_the_owner_filter_is_caught(
     monkeypatch: pytest.MonkeyPatch, alex: User, episode: DailyPodcast
 ) -> None:
     real = feeds._episodes
-    monkeypatch.setattr(feeds, "_episodes", lambda feed: real(listening.feed_of(alex)))
+    monkeypatch.setattr(feeds, "_episodes", lambda feed: real(Feed.for_user(alex)))
     assert leaks("other learner", alex, episode.guid) == ["GET podcast.xml: 200", "Range podcast.xml: 200"]
 
 
@@ -607,7 +607,7 @@ def test_an_episode_that_cannot_be_heard_has_no_address(app: Browser, alex: User
 def test_no_log_line_has_the_token(
     app: Browser, alex: User, episode: DailyPodcast, caplog: pytest.LogCaptureFixture
 ) -> None:
-    token = listening.feed_of(alex).token
+    token = Feed.for_user(alex).token
     with caplog.at_level(logging.DEBUG):
         for asked in ASKED.values():
             for guid in (episode.guid, uuid4()):
@@ -616,7 +616,7 @@ def test_no_log_line_has_the_token(
         target = f"/dailycast/feed/{token}/{episode.guid}.mp3"
         assert app.get(target, headers={"Range": "bytes=99999-"}).status_code == 416
         assert app.get(target, headers={"If-Match": '"x"'}).status_code == 412
-        listening.feed_of(alex).renew()
+        Feed.for_user(alex).renew()
         assert app.get(target).status_code == 404
         assert app.get(f"/dailycast/feed/{token}/favicon.ico").status_code == 404
     lines = [record.getMessage() for record in caplog.records]
@@ -636,7 +636,7 @@ def test_the_log_would_have_it_but_for_our_filter(
 def test_a_link_that_was_cut_off_and_a_signed_address_stay_out_of_the_log(
     app: Browser, alex: User, episode: DailyPodcast, caplog: pytest.LogCaptureFixture
 ) -> None:
-    token, signed = listening.feed_of(alex).token, listening.audio_token(episode, alex)
+    token, signed = Feed.for_user(alex).token, signed_urls.audio_token(episode, alex)
     for cut in (folder(alex).rstrip("/"), f"/dailycast/feed/{token[:20]}", f"/dailycast/audio/{signed}"):
         assert app.get(cut).status_code == 404
     assert app.get(f"/dailycast/audio/{signed}/x.mp3", headers={"Range": "bytes=99999-"}).status_code == 416
@@ -653,7 +653,7 @@ def test_the_mail_about_a_fault_has_no_token(
     app: Browser, alex: User, monkeypatch: pytest.MonkeyPatch, settings: Any, mailoutbox: list[Any]
 ) -> None:
     settings.ADMINS = ["owner@example.com"] if VERSION >= (6, 0) else [("Owner", "owner@example.com")]
-    token = listening.feed_of(alex).token
+    token = Feed.for_user(alex).token
     monkeypatch.setattr(feeds, "Show", lambda *args: 1 // 0)
     Client(raise_request_exception=False).get(address(alex))
     (mail,) = mailoutbox
@@ -674,7 +674,7 @@ def test_the_log_of_djangos_own_server_has_it_not(alex: User, caplog: pytest.Log
 def test_no_page_of_the_admin_has_the_token(
     client: Client, alex: User, episode: DailyPodcast, admin_user: User
 ) -> None:
-    tokens = [listening.feed_of(user).token for user in (alex, admin_user)]
+    tokens = [Feed.for_user(user).token for user in (alex, admin_user)]
     client.force_login(admin_user)
     for target in (
         "/admin/",

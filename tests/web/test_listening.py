@@ -11,7 +11,6 @@ from dailycast.audio import storage
 from dailycast.jobs import queue as jobs
 from dailycast.models import DailyPodcast, Feed, Reason, Status
 from dailycast.signals import podcast_ready
-from dailycast.web import listening
 
 
 @pytest.fixture
@@ -26,33 +25,33 @@ def episode(alex: User) -> DailyPodcast:
     [(0, 0, False), (12.5, 12.5, False), (-3, 0, False), (179.9, 179.9, False), (180, 180, True), (999, 200, True)],
 )
 def test_where_the_learner_stopped(episode: DailyPodcast, seconds: float, kept: float, heard: bool) -> None:
-    listening.stop_at(episode, seconds)
+    episode.save_position(seconds)
     episode.refresh_from_db()
     assert (episode.position_seconds, episode.heard_at is not None) == (kept, heard)
 
 
 def test_what_was_heard_stays_heard(episode: DailyPodcast) -> None:
-    listening.stop_at(episode, 190)
+    episode.save_position(190)
     first = episode.heard_at
-    listening.stop_at(episode, 5)
+    episode.save_position(5)
     episode.refresh_from_db()
     assert (episode.position_seconds, episode.heard_at) == (5, first)
 
 
 def test_what_was_heard_stays_heard_where_another_device_did_not_know_it(episode: DailyPodcast) -> None:
     other = DailyPodcast.objects.get(pk=episode.pk)
-    listening.stop_at(episode, 200)
-    listening.stop_at(other, 10)
+    episode.save_position(200)
+    other.save_position(10)
     episode.refresh_from_db()
     assert (episode.position_seconds, episode.heard_at is not None) == (10, True)
 
 
 def test_a_file_that_is_back_is_no_longer_missed(episode: DailyPodcast) -> None:
     episode.mark_missing(True)
-    listening.look_again(DailyPodcast.objects.all())
+    DailyPodcast.objects.all().recheck_missing()
     assert not DailyPodcast.objects.get().has_audio
-    storage.replace("podcasts/a.mp3", b"audio")
-    listening.look_again(DailyPodcast.objects.all())
+    storage.write_atomic("podcasts/a.mp3", b"audio")
+    DailyPodcast.objects.all().recheck_missing()
     assert DailyPodcast.objects.get().has_audio
 
 
@@ -64,8 +63,8 @@ def test_what_was_pruned_meanwhile_is_not_missed(episode: DailyPodcast) -> None:
 
 
 def test_each_learner_has_one_feed_and_may_have_a_new_address(alex: User) -> None:
-    feed = listening.feed_of(alex)
-    assert listening.feed_of(alex) == feed
+    feed = Feed.for_user(alex)
+    assert Feed.for_user(alex) == feed
     old = feed.token
     feed.renew()
     assert (len(old), Feed.objects.get().token) == (43, feed.token)
@@ -82,7 +81,7 @@ def test_the_host_is_told_once_that_an_episode_is_ready(alex: User, media: Path)
     podcast_ready.connect(listen)
     try:
         podcast = services.create_podcast_for_user(alex, "en")
-        services.produce(podcast)
+        services.retry_now(podcast)
     finally:
         podcast_ready.disconnect(listen)
     assert told == [(DailyPodcast, podcast.title)]
@@ -113,8 +112,7 @@ def told() -> Iterator[list[DailyPodcast]]:
 
 
 def test_the_news_has_what_another_worker_finished(alex: User, episode: DailyPodcast, told: list[DailyPodcast]) -> None:
-    stale = DailyPodcast(pk=episode.pk, user=alex, status=Status.RUNNING)
-    services.announce(stale)
+    services.announce(episode.pk)
     assert [(podcast.status, podcast.duration_seconds) for podcast in told] == [(Status.COMPLETED, 200.0)]
 
 
@@ -124,7 +122,7 @@ def test_an_episode_whose_worker_ended_before_the_news_is_announced_later(
 ) -> None:
     DailyPodcast.objects.update(completed_at=timezone.now() - timedelta(minutes=minutes))
     for _ in "ab":
-        services.announce_forgotten()
+        services.announce_missed()
     assert len(told) == news
 
 

@@ -19,10 +19,10 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 import dailycast.urls
+from dailycast import runners
 from dailycast.errors import LearnerContextError
-from dailycast.jobs import queue as jobs
+from dailycast.jobs import cooldown
 from dailycast.models import DailyPodcast, Feed, Source, Status
-from dailycast.runners import pool as runners
 from dailycast.templatetags.dailycast import clock, direction, download
 from dailycast.web import pages
 
@@ -254,7 +254,7 @@ def test_who_asks_too_soon_is_told_until_when(page: Client, settings: Any) -> No
     ask(page)
     DailyPodcast.objects.update(status=Status.COMPLETED, created_at=datetime.now(UTC) - timedelta(hours=1))
     response = ask(page)
-    until = jobs.cooldown(User.objects.get())
+    until = cooldown.cooldown_until(User.objects.get())
     assert until
     assert response.status_code == 429
     html = response.content.decode()

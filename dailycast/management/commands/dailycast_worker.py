@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from ...conf import conf
-from ...runners import pool as runners
+from ...runners.shutdown import stop_on_signals
+from ...runners.worker import work
 from . import count
 
 
@@ -19,6 +20,6 @@ class Command(BaseCommand):
         self.stdout.write(f"Making pending episodes, {options['concurrency']} at a time. Ctrl-C ends it.")
         if conf.DAILYCAST_RUNNER != "worker":
             self.stderr.write(f"DAILYCAST_RUNNER is {conf.DAILYCAST_RUNNER}: that runner makes episodes, too.")
-        with runners.stopping_on_signals():
-            runners.work(options["concurrency"])
+        with stop_on_signals():
+            work(options["concurrency"])
         self.stdout.write("Stopped. What was begun is finished, or pending again.")

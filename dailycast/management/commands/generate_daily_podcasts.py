@@ -11,9 +11,10 @@ from ...conf import conf
 from ...errors import DailycastError
 from ...learner import host_callable
 from ...models import Skip
-from ...purchases import money
-from ...runners import nightly as daily
-from ...runners import pool as runners
+from ...models.dates import today
+from ...purchases import budget, prices
+from ...runners import nightly
+from ...runners.shutdown import stop_on_signals
 from . import count
 
 STATUS = "Exit status: 0 nothing failed, 1 some failed, 2 stopped by a fault that every learner would meet."
@@ -32,31 +33,31 @@ class Command(BaseCommand):
         parser.add_argument("--retry", action="store_true", help="try those again that failed or have no audio")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        day, limit = options["date"] or money.today(), options["limit"]
+        day, limit = options["date"] or today(), options["limit"]
         try:
             if conf.DAILYCAST_LEARNER_CONTEXT:
                 host_callable(conf.DAILYCAST_LEARNER_CONTEXT)
             if options["dry_run"]:
-                return self.forecast(daily.forecast(day, limit, options["retry"]), day)
+                return self.forecast(nightly.forecast(day, limit, options["retry"]), day)
         except DailycastError as error:
             raise CommandError(str(error)) from error
-        if reason := storage.unwritable():
+        if reason := storage.unwritable_reason():
             raise CommandError(f"No MP3 can be saved: {reason}. Make MEDIA_ROOT writable for this user.")
-        with runners.stopping_on_signals():
-            edition = daily.Edition(day, limit, options["concurrency"], options["retry"])
+        with stop_on_signals():
+            edition = nightly.Edition(day, limit, options["concurrency"], options["retry"])
             total = len(edition.learners)
             self.report(edition.make(lambda tally: self.tell(tally, total)), total)
         return None
 
-    def forecast(self, found: daily.Forecast, day: date) -> None:
-        self.stdout.write(f"{day}: {found.episodes} episodes to make, about {money.text(found.usd)} in all.")
-        self.stdout.write(f"Made before: {found.stood}. {skips(found.skipped)}")
+    def forecast(self, found: nightly.Forecast, day: date) -> None:
+        self.stdout.write(f"{day}: {found.episodes} episodes to make, about {prices.text(found.usd)} in all.")
+        self.stdout.write(f"Made before: {found.already_made}. {skips(found.skipped)}")
         if found.failed:
             self.stdout.write(f"The records of {found.failed} cannot be read: make one by hand to see why.")
-        if (left := money.left_today()) is not None:
-            self.stdout.write(f"The budget of today has {money.text(left)} left.")
+        if (left := budget.left_today()) is not None:
+            self.stdout.write(f"The budget of today has {prices.text(left)} left.")
 
-    def tell(self, tally: daily.Tally, total: int) -> None:
+    def tell(self, tally: nightly.Tally, total: int) -> None:
         if self.stdout.isatty():
             done = "#" * (WIDTH * tally.seen // max(total, 1))
             self.stdout.write(f"\r[{done:<{WIDTH}}] {tally.seen}/{total}  made {tally.made}", ending="")
@@ -64,11 +65,11 @@ class Command(BaseCommand):
         elif tally.seen % EVERY == 0:
             self.stdout.write(f"{tally.seen} of {total} learners: made {tally.made}, failed {tally.failed}")
 
-    def report(self, tally: daily.Tally, total: int) -> None:
+    def report(self, tally: nightly.Tally, total: int) -> None:
         if self.stdout.isatty():
             self.stdout.write("")
-        without = f" ({tally.silent} without the audio they should have)" if tally.silent else ""
-        self.stdout.write(f"Made {tally.made}{without}, failed {tally.failed}, made before {tally.stood}.")
+        without = f" ({tally.without_audio} without the audio they should have)" if tally.without_audio else ""
+        self.stdout.write(f"Made {tally.made}{without}, failed {tally.failed}, made before {tally.already_made}.")
         self.stdout.write(skips(tally.skipped))
         if tally.script_only:
             self.stdout.write(f"Script-only, because no voice is configured for them: {tally.script_only}.")
@@ -76,7 +77,7 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"Not made yet: {tally.put_back}, put back or in other hands. Run this again, or a worker."
             )
-        if tally.failed or tally.silent:
+        if tally.failed or tally.without_audio:
             self.stdout.write("The admin's list says why; --retry tries them again.")
         if tally.stopped:
             self.stderr.write(
@@ -85,7 +86,7 @@ class Command(BaseCommand):
             sys.exit(2)
         if tally.interrupted:
             self.stderr.write(f"Interrupted: {total - tally.seen} learners not looked at. Run this again.")
-        if tally.failed or tally.silent or tally.put_back or tally.interrupted:
+        if tally.failed or tally.without_audio or tally.put_back or tally.interrupted:
             sys.exit(1)
 
 

@@ -15,7 +15,7 @@ from ...errors import DailycastError
 from ...jobs import queue as jobs
 from ...learner import display_name
 from ...models import DailyPodcast, Source, Status
-from ...purchases import money
+from ...purchases import prices
 
 
 class Command(BaseCommand):
@@ -37,14 +37,14 @@ class Command(BaseCommand):
         if minutes is not None and not 0.5 <= minutes <= 30:
             raise CommandError("--minutes must be between 0.5 and 30.")
         user = find_user(options["user"] or conf.DAILYCAST_TEST_USER_ID)
-        if reason := storage.unwritable():
+        if reason := storage.unwritable_reason():
             raise CommandError(f"No MP3 can be saved: {reason}. Make MEDIA_ROOT writable for this user.")
         asked = {"source": Source.COMMAND, "minutes": minutes, "with_audio": not options["script_only"]}
         try:
             podcast = jobs.submit(user, options["language"], **asked)
         except DailycastError as error:
             raise CommandError(str(error)) from error
-        return self.report(services.produce(podcast))
+        return self.report(services.retry_now(podcast))
 
     def again(self, pk: int) -> None:
         podcast = DailyPodcast.objects.filter(pk=pk).first()
@@ -52,22 +52,22 @@ class Command(BaseCommand):
             raise CommandError(f"There is no episode {pk}.")
         if podcast.has_audio:
             raise CommandError(f"Episode {pk} has its audio already.")
-        self.report(services.produce(podcast))
+        self.report(services.retry_now(podcast))
 
     def report(self, podcast: DailyPodcast) -> None:
         if podcast.status != Status.COMPLETED:
-            raise CommandError(podcast.why or f"Episode {podcast.pk} is in other hands: {podcast.status}.")
+            raise CommandError(podcast.failure_text or f"Episode {podcast.pk} is in other hands: {podcast.status}.")
         self.stdout.write(f"Script: {len(podcast.script_text):,} characters by {podcast.llm_provider}")
         if podcast.has_audio:
             minutes, seconds = divmod(round(podcast.duration_seconds or 0), 60)
             size = filesizeformat(podcast.audio_bytes or 0).replace("\xa0", " ")  # for grep's sake
-            self.stdout.write(f"Audio: {storage.where(str(podcast.audio_file))}")
+            self.stdout.write(f"Audio: {storage.location_of(str(podcast.audio_file))}")
             self.stdout.write(
                 f"Length: {minutes} min {seconds:02} s, {size}, spoken by {podcast.tts_voice} ({podcast.tts_provider})"
             )
         else:
-            self.stdout.write(f"Audio: none. {podcast.why}")
-        self.stdout.write(f"Cost: {money.text(podcast.cost_usd)}")
+            self.stdout.write(f"Audio: none. {podcast.failure_text}")
+        self.stdout.write(f"Cost: {prices.text(podcast.cost_usd)}")
         name = display_name(podcast.user)
         self.stdout.write(self.style.SUCCESS(f"Podcast generated successfully (id={podcast.pk}) for user {name}"))
 

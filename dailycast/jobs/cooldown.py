@@ -1,0 +1,31 @@
+"""The cooldown: how soon a learner may ask for another episode."""
+
+from datetime import datetime, timedelta
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.utils import timezone
+
+from ..conf import conf
+from ..errors import CooldownError
+from ..models import DailyPodcast, Source, Status, local
+
+LEARNERS_OWN = (Source.PAGE, Source.API)  # the sources of what learners ask for themselves
+
+
+def cooldown_until(user: AbstractBaseUser, lock: bool = False) -> datetime | None:
+    """Until when `user` may not ask for another episode; None when they may.
+
+    `lock`, in a transaction: by a locking read, which sees also what others have committed since it began.
+    """
+    hours = timedelta(hours=conf.DAILYCAST_COOLDOWN_HOURS)
+    asked = DailyPodcast.objects.filter(user_id=user.pk, source__in=LEARNERS_OWN).exclude(status=Status.FAILED)
+    recent = asked.filter(created_at__gt=timezone.now() - hours).order_by("-created_at")
+    last = (recent.select_for_update() if lock else recent).first()
+    return last.created_at + hours if last else None
+
+
+def require_cooled_down(user: AbstractBaseUser) -> None:
+    """Raises CooldownError when `user` asks too soon. Call it in a transaction that has locked the learner."""
+    if until := cooldown_until(user, lock=True):
+        moment = local(until).isoformat(sep=" ", timespec="minutes")
+        raise CooldownError(f"The next episode can be asked for from {moment} on.", until)

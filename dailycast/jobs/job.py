@@ -1,0 +1,142 @@
+"""A job: an episode's row that a worker has claimed, and the time that it may take.
+
+A worker owns the row by the token on it, until its lease ends. Every write asks for the token in the same statement,
+so a worker that lost the row writes nothing. Every method is patient with the database by itself.
+"""
+
+import threading
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.db import Error as AnyDatabaseError
+from django.db import transaction
+from django.utils import timezone
+
+from ..conf import conf
+from ..errors import ClaimLostError, ProviderError, ReleasedError
+from ..models import DailyPodcast, Skip, Status
+from .database import retry_database
+
+FIRST_RETRY_DELAY, LONGEST_RETRY_DELAY = 30.0, 86_400.0  # seconds until the next attempt; doubled with each one
+LONG_AGO = 0.0, 0.0
+UNCLAIMED = {"claim_token": "", "lease_until": None}
+
+stopping = threading.Event()  # set when this process is to end: its jobs are released at their next step
+
+
+class Job:
+    """A claimed row. With `can_reschedule` a fault that passes may put the row back for a later attempt.
+
+    Without a row it stands for a caller of the public functions who saves nothing: there is nothing to lose.
+    """
+
+    def __init__(self, podcast: DailyPodcast | None = None, token: str = "", can_reschedule: bool = False) -> None:
+        self.podcast = podcast
+        self.skipped: Skip | None = None
+        self.token = token
+        self.can_reschedule = can_reschedule
+        self.deadline = time.monotonic() + conf.DAILYCAST_JOB_TIMEOUT
+        self.renewed_at = time.monotonic(), lease_clock()
+
+    @property
+    def row(self) -> DailyPodcast:
+        assert self.podcast is not None, "a job without a row has nothing to write"  # noqa: S101
+        return self.podcast
+
+    def check(self) -> None:
+        """Whether to go on, asked before anything is paid. Raises ClaimLostError, ReleasedError, ProviderError."""
+        if time.monotonic() >= self.deadline:
+            raise ProviderError("the episode took longer than DAILYCAST_JOB_TIMEOUT", permanent=True)
+        if self.podcast is None:
+            return
+        if self.can_reschedule and stopping.is_set():
+            raise ReleasedError("This process is about to end.")
+        if not self.holds_lease():
+            self.renew()
+
+    def holds_lease(self) -> bool:
+        """Whether nobody else can have claimed the row: by both clocks, for either may have been set or stopped."""
+        since = time.monotonic() - self.renewed_at[0], lease_clock() - self.renewed_at[1]
+        return all(-1 < seconds < conf.DAILYCAST_LEASE_SECONDS for seconds in since)
+
+    def may_call(self) -> bool:
+        """Whether a call may go that was prepared a moment ago. Does not ask the database."""
+        return self.podcast is None or self.holds_lease()
+
+    def renew(self) -> None:
+        """Hold the lease for another term. Raises ClaimLostError when another worker has it, or the row is gone."""
+        now = time.monotonic(), lease_clock()
+        until = timezone.now() + timedelta(seconds=conf.DAILYCAST_LEASE_SECONDS)
+        if not retry_database(lambda: self._claimed_rows().update(lease_until=until)):
+            self.renewed_at = LONG_AGO
+            raise self._claim_lost()
+        self.renewed_at = now
+
+    def write(self, **values: Any) -> None:
+        """Set and save just these fields, if the claim is still ours. Raises ClaimLostError if not."""
+        retry_database(lambda: self._write(values))
+
+    def write_audio_name(self) -> str:
+        """Choose the episode's file name and commit it, before the file is written; a second call changes nothing."""
+        return retry_database(self._write_audio_name)
+
+    def current_script(self) -> str:
+        """The script as the row has it now, which an editor may have changed since. Raises ClaimLostError."""
+        rows = self._claimed_rows()
+        script: str | None = retry_database(lambda: rows.values_list("script_text", flat=True).first())
+        if script is None:
+            raise self._claim_lost()
+        return script
+
+    def finish(self, status: Status, **values: Any) -> None:
+        """The last write: nobody has claimed the row any more."""
+        self.write(status=status, **UNCLAIMED, **values)
+
+    def reschedule(self, seconds: float, **values: Any) -> None:
+        """Put the row back for another attempt, at the earliest in `seconds`."""
+        due = timezone.now() + timedelta(seconds=seconds)
+        self.finish(Status.PENDING, next_attempt_at=due, **values)
+
+    def release(self) -> None:
+        """Put the row back for another worker, at once: this attempt does not count."""
+        self.finish(Status.PENDING, attempts=self.row.attempts - 1)
+
+    def delete_row(self) -> None:
+        """There is to be no episode."""
+        retry_database(lambda: self._claimed_rows().delete())
+
+    def is_deleted(self) -> bool:
+        return not retry_database(DailyPodcast.objects.filter(pk=self.row.pk).exists)
+
+    def retry_delay(self, error: BaseException) -> float | None:
+        """The seconds until the next attempt; None when there is to be none."""
+        is_transient = isinstance(error, AnyDatabaseError) or (isinstance(error, ProviderError) and not error.permanent)
+        attempts = self.row.attempts
+        if not (self.can_reschedule and is_transient) or attempts >= conf.DAILYCAST_MAX_ATTEMPTS:
+            return None
+        asked = (error.retry_after if isinstance(error, ProviderError) else None) or 0.0
+        return float(min(max(asked, FIRST_RETRY_DELAY * 2 ** (attempts - 1)), LONGEST_RETRY_DELAY))
+
+    def _claim_lost(self) -> ClaimLostError:
+        return ClaimLostError(f"Episode {self.row.pk} is another worker's now, or it is gone.")
+
+    def _claimed_rows(self) -> Any:
+        return DailyPodcast.objects.filter(pk=self.row.pk, claim_token=self.token, status=Status.RUNNING)
+
+    def _write(self, values: dict[str, Any]) -> None:
+        if not self._claimed_rows().update(**values, updated_at=timezone.now()):
+            raise self._claim_lost()
+        for name, value in values.items():
+            setattr(self.row, name, value)
+
+    def _write_audio_name(self) -> str:
+        with transaction.atomic():
+            name = self.row.name_audio()
+            self._write({"audio_file": name})
+        return name
+
+
+def lease_clock() -> float:
+    """Seconds since the epoch, by the clock that leases are written by."""
+    return timezone.now().timestamp()

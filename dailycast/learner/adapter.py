@@ -1,0 +1,45 @@
+"""The host's adapter: the one function through which a host gives its learners' records."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from django.utils.module_loading import import_string
+
+from ..conf import conf
+from ..errors import LearnerContextError
+from .context import LearnerContext, learner_context
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+
+def get_learner_context(user: "AbstractBaseUser") -> LearnerContext:
+    """Ask the host's DAILYCAST_LEARNER_CONTEXT callable about `user`; without one, only the first name is known.
+
+    Raises LearnerContextError when the path cannot be imported or its answer cannot be read.
+    """
+    path = conf.DAILYCAST_LEARNER_CONTEXT
+    answer = host_callable(path)(user) if path else {}
+    data = asdict(answer) if isinstance(answer, LearnerContext) else answer
+    if data is None:
+        data = {}
+    if not isinstance(data, Mapping):
+        raise LearnerContextError(f"{path} must return a LearnerContext or a dict, not {type(answer).__name__}.")
+    return learner_context({"first_name": getattr(user, "first_name", ""), **data})
+
+
+def display_name(user: "AbstractBaseUser") -> str:
+    """What to call `user` on a screen: the first name, else the username."""
+    return getattr(user, "first_name", "") or user.get_username()
+
+
+def host_callable(path: str) -> Any:
+    """The object at the dotted `path`. Raises LearnerContextError when it cannot be imported or called."""
+    try:
+        found = import_string(path)
+    except ImportError as error:
+        raise LearnerContextError(f"DAILYCAST_LEARNER_CONTEXT={path!r} cannot be imported: {error}.") from error
+    if not callable(found):
+        raise LearnerContextError(f"DAILYCAST_LEARNER_CONTEXT={path!r} is not callable.")
+    return found

@@ -1,0 +1,98 @@
+"""Calls in flight: each in a daemon thread of its own, which makes the HTTP call and nothing else."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from ..errors import CapturedError, ProviderError, ThrottledError
+from ..jobs.job import Job
+from . import rate_limits
+from .attempts import Attempt
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+INFINITY = float("inf")
+LATE = 0.2  # seconds after its start time in which a call may still go; doubled with each throttle
+
+
+class InFlightCall(CapturedError, Generic[T]):  # noqa: N818  # no exception itself
+    """A call made in another thread, at `starts_at` (monotonic seconds) and not before.
+
+    When it has ended it has an `answer` or an `error`.
+    """
+
+    answer: T
+    has_ended = False
+
+    def __init__(self, call: Callable[[], T], starts_at: float = 0.0, ends_at: float = INFINITY) -> None:
+        self.call, self.starts_at, self.ends_at = call, starts_at, ends_at
+        self.cancelled = threading.Event()
+
+    def run(self, ended: "queue.SimpleQueue[InFlightCall[T]]") -> None:
+        with self:
+            if self.cancelled.wait(self.starts_at - time.monotonic()):
+                raise ProviderError("It was not called: another call failed before.", permanent=True, billed=())
+            self.answer = self.call()
+        self.has_ended = True
+        ended.put(self)
+
+
+class InFlightCalls(Generic[A]):
+    """The calls of one job that are under way, and the attempt of each."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.attempts: dict[InFlightCall[A], Attempt[A]] = {}
+        self.ended: queue.SimpleQueue[InFlightCall[A]] = queue.SimpleQueue()
+
+    def __len__(self) -> int:
+        return len(self.attempts)
+
+    def start(self, attempt: Attempt[A], starts_at: float) -> None:
+        """Call the vendor at `starts_at`, in a new thread."""
+        ends_at = max(starts_at, time.monotonic()) + attempt.seconds
+        call = InFlightCall(lambda: self._call(attempt, starts_at), starts_at, ends_at)
+        self.attempts[call] = attempt
+        try:
+            threading.Thread(target=call.run, args=(self.ended,), daemon=True, name="dailycast-call").start()
+        except RuntimeError:  # this system has no thread left
+            call.error = ProviderError("the server has no thread left for a call", permanent=False, billed=())
+            self.ended.put(call)
+
+    def cancel_unstarted(self) -> None:
+        """What waits for its start time is not called any more."""
+        for call in self.attempts:
+            call.cancelled.set()
+
+    def next_timeout(self) -> float:
+        """The seconds until the first of them is out of time; infinity when there is none."""
+        return min((call.ends_at for call in self.attempts), default=INFINITY) - time.monotonic()
+
+    def wait(self, seconds: float) -> list[tuple[Attempt[A], InFlightCall[A]]]:
+        """All that have ended, after at most `seconds` of waiting for the first of them."""
+        try:
+            ended = [self.ended.get(timeout=max(seconds, 0))]
+        except queue.Empty:
+            return []
+        while not self.ended.empty():
+            ended.append(self.ended.get())
+        return [(self.attempts.pop(call), call) for call in ended if call in self.attempts]  # else it was given up
+
+    def pop_expired(self) -> list[tuple[Attempt[A], InFlightCall[A]]]:
+        """Those that are out of time. Their threads are daemons and are left to themselves."""
+        now = time.monotonic()
+        return [(self.attempts.pop(call), call) for call in list(self.attempts) if call.ends_at <= now]
+
+    def _call(self, attempt: Attempt[A], starts_at: float) -> A:
+        """In the call's own thread. A call that comes late, or for a job that may be another worker's, asks again."""
+        now = time.monotonic()
+        if rate_limits.limit(attempt.purchase.key) and now - starts_at > LATE * 2**attempt.throttles:
+            raise ThrottledError("It was not called: it missed its start time.", 0.0)
+        if not self.job.may_call():
+            raise ThrottledError("It was not called: the job's lease has to be renewed first.", 0.0)
+        if now >= self.job.deadline:
+            raise ProviderError("It was not called: the job's time is up.", permanent=True, billed=())
+        return attempt.purchase.call(min(attempt.seconds, self.job.deadline - now))

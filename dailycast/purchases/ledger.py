@@ -1,0 +1,140 @@
+"""The ledger: an entry before each call, closed after it; the answers that it keeps; what an episode cost.
+
+Every function is patient with the database by itself.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from django.db import IntegrityError, connections, router
+from django.utils import timezone
+
+from ..errors import ClaimLostError, ProviderError, Units, VendorWideError
+from ..jobs.database import retry_database
+from ..jobs.job import Job
+from ..models import BILLED, DailyPodcast, Kind, Outcome, ProviderCall, dates
+from . import budget, prices
+from .attempts import Attempt
+from .purchase import Purchase
+
+# Entries
+
+
+def open_entries(purchases: Sequence[Purchase[Any]], job: Job) -> list[ProviderCall]:
+    """The entries of calls that are about to be made. The most that they may cost is reserved in the budget.
+
+    Raises BudgetError, and ClaimLostError when the episode is gone; then nothing is written.
+    """
+    return retry_database(partial(_open, purchases, job))
+
+
+def _open(purchases: Sequence[Purchase[Any]], job: Job) -> list[ProviderCall]:
+    entries = [_entry(purchase, job) for purchase in purchases]
+    budget.catch_up()
+    try:
+        with budget.with_ledger():
+            for purchase, entry in zip(purchases, entries, strict=True):
+                budget.reserve(purchase.key, entry.cost_usd)
+            return _inserted(entries)
+    except IntegrityError as error:
+        raise ClaimLostError("The episode is gone.") from error
+
+
+def _entry(purchase: Purchase[Any], job: Job) -> ProviderCall:
+    return ProviderCall(
+        podcast=job.podcast,
+        day=dates.today(),
+        provider=purchase.provider.name,
+        model=purchase.model,
+        kind=purchase.kind,
+        unit=purchase.unit,
+        units=sum(filter(None, purchase.most_units)),
+        cost_usd=purchase.cost(purchase.most_units),
+    )
+
+
+def _inserted(entries: list[ProviderCall]) -> list[ProviderCall]:
+    """`entries` with their keys: in one statement where the database returns the keys."""
+    if connections[router.db_for_write(ProviderCall)].features.can_return_rows_from_bulk_insert:
+        return ProviderCall.objects.bulk_create(entries)
+    for entry in entries:
+        entry.save(force_insert=True)
+    return entries
+
+
+def close_entry(
+    attempt: Attempt[Any], outcome: Outcome, billed: Units | None, message: str = "", answer: str = ""
+) -> None:
+    """Close the entry of the attempt's call. With `billed` None it keeps the most that it may cost, and reserved."""
+    entry = attempt.entry
+    if entry is None:
+        return
+    values: dict[str, Any] = {"outcome": outcome, "message": message, "answer": answer, "ended_at": timezone.now()}
+    if billed is not None:
+        values["units"] = None if None in billed else sum(filter(None, billed))
+        values["cost_usd"] = attempt.purchase.cost(billed)
+    retry_database(partial(_close, entry, values))
+
+
+def _close(entry: ProviderCall, values: dict[str, Any]) -> None:
+    with budget.with_ledger():
+        ProviderCall.objects.filter(pk=entry.pk).update(**values)
+        if "cost_usd" in values:
+            budget.settle(entry.day, entry.cost_usd, values["cost_usd"])
+
+
+def outcome_of(error: ProviderError) -> Outcome:
+    if isinstance(error, VendorWideError):
+        return Outcome.BLOCKED
+    if error.billed is None:
+        return Outcome.UNANSWERED
+    return Outcome.FAILED if error.billed else Outcome.REFUSED
+
+
+def count_crashes(job: Job) -> Counter[str]:
+    """How often a worker of this job died during the call for each unit."""
+    if job.podcast is None:
+        return Counter()
+    lost = job.podcast.calls.filter(outcome=Outcome.LOST).values_list("unit", flat=True)
+    return retry_database(lambda: Counter(lost.all()))
+
+
+# The answers that it keeps
+
+
+def stored_answers(job: Job, kind: Kind) -> list[Any]:
+    """The answers to this job's purchases that are bought and not yet on the row, oldest first."""
+    if job.podcast is None:
+        return []
+    entries = job.podcast.calls.filter(kind=kind, outcome=Outcome.OK).exclude(answer="").order_by("pk")
+    answers = entries.values_list("answer", flat=True)
+    return [json.loads(answer) for answer in retry_database(lambda: list(answers.all()))]
+
+
+def clear_answers(job: Job) -> None:
+    """The answers are on the row now, or of no use."""
+    answered = job.row.calls.exclude(answer="")
+    retry_database(lambda: answered.update(answer=""))
+
+
+def mark_unusable(job: Job, message: str) -> None:
+    """The last answer was billed, and no script can be made of it."""
+    if job.podcast is not None:
+        last = job.podcast.calls.filter(outcome=Outcome.OK).exclude(answer="").order_by("-pk").values_list("pk")[:1]
+        values = {"outcome": Outcome.FAILED, "answer": "", "message": message}
+        retry_database(lambda: ProviderCall.objects.filter(pk__in=[pk for (pk,) in last.all()]).update(**values))
+
+
+# What it cost
+
+
+def cost_of(podcast: DailyPodcast) -> tuple[Decimal | None, int]:
+    """What the vendors billed for an episode: USD, None when a part is unknown, and characters of speech."""
+    billed = podcast.calls.filter(outcome__in=BILLED).values_list("kind", "units", "cost_usd")
+    entries = retry_database(lambda: list(billed.all()))
+    usd = prices.add(*(usd for *_, usd in entries))
+    return usd, sum(units or 0 for kind, units, _ in entries if kind == Kind.SPEECH)

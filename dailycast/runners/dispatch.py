@@ -1,0 +1,64 @@
+"""Asking for an episode: the row is written, and its key is handed to the runner that DAILYCAST_RUNNER names."""
+
+from collections.abc import Callable
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+
+from ..conf import conf
+from ..jobs import queue
+from ..jobs.database import require_no_transaction
+from ..models import DailyPodcast
+from . import celery, inline, thread, worker
+
+ADOPTED_AT_ONCE = 100  # stale rows taken up by one sweep
+
+RUNNERS: dict[str, Callable[[int], None]] = {
+    "inline": inline.start,
+    "thread": thread.start,
+    "worker": worker.start,
+    "celery": celery.start,
+}
+
+
+def submit(user: AbstractBaseUser, language: str | None = None, **asked: object) -> DailyPodcast:
+    """Ask for an episode, and get the row at once: see `jobs.queue.submit`. The runner begins after the commit."""
+    if conf.DAILYCAST_RUNNER == "inline":
+        require_no_transaction()
+    podcast = queue.submit(user, language, **asked)
+    start(podcast.pk)
+    sweep()
+    return podcast
+
+
+def retry(podcast: DailyPodcast) -> bool:
+    """A person says: try again. False when the episode has its audio, or is being made."""
+    reopened = queue.reopen(podcast.pk)
+    if reopened:
+        start(podcast.pk)
+    sweep()
+    return reopened
+
+
+def start(pk: int) -> None:
+    """Hand one row to the runner. Where that fails, say because a broker is down, the row waits for a sweep."""
+    run = _runner()
+    if run is inline.start:
+        return run(pk)
+    return transaction.on_commit(lambda: run(pk), robust=True)
+
+
+def sweep() -> None:
+    """Take back the rows of dead workers, and take up those that nobody works on. Never waits for a vendor."""
+    queue.sweep()
+    if conf.DAILYCAST_RUNNER in ("thread", "celery"):
+        for pk in queue.adopt_stale(ADOPTED_AT_ONCE):
+            start(pk)
+
+
+def _runner() -> Callable[[int], None]:
+    try:
+        return RUNNERS[conf.DAILYCAST_RUNNER]
+    except KeyError:
+        raise ImproperlyConfigured(f"DAILYCAST_RUNNER must be one of {', '.join(RUNNERS)}.") from None

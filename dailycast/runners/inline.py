@@ -1,0 +1,7 @@
+"""The runner `inline`: the caller makes the episode, here and now."""
+
+from .. import services
+
+
+def start(pk: int) -> None:
+    services.run(pk)

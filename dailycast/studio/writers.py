@@ -1,0 +1,72 @@
+"""The chain of writers: a learner's records become a draft."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from ..errors import ProviderError, ProviderNotConfigured
+from ..jobs.job import Job
+from ..languages.table import get_language
+from ..learner import LearnerContext
+from ..llm.base import Completion, LLMProvider
+from ..models import Kind
+from ..purchases import ledger
+from ..purchases.purchase import ScriptPurchase
+from ..purchases.scheduler import buy
+from ..script import grammar
+from ..script.prompt import Prompt, build_prompt
+from .providers import first_success, writers
+
+logger = logging.getLogger("dailycast")
+LONGEST_SCRIPT = 12_000  # characters that are always taken; above, three times the length that was asked for
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A written script; `text` is in the script grammar, ready to be saved."""
+
+    text: str
+    completion: Completion
+
+
+def write_script(context: LearnerContext, language: str, minutes: float, job: Job) -> Draft:
+    """What was bought for this job before, else the first script that the writers in their order can write.
+
+    Raises ProviderError when each of them failed.
+    """
+    prompt = build_prompt(context, language, minutes)
+    for draft in _stored_drafts(prompt, job):
+        return draft
+    configured = writers.configured()
+    if not configured:
+        raise ProviderNotConfigured(f"no writer is configured. {writers.missing()}")
+    return first_success(configured, partial(_write, prompt=prompt, job=job))
+
+
+def _stored_drafts(prompt: Prompt, job: Job) -> Iterator[Draft]:
+    for answer in ledger.stored_answers(job, Kind.SCRIPT):
+        try:
+            yield _checked(Completion(**answer), prompt)
+        except ProviderError as error:
+            logger.info("Dailycast: the script that was bought before cannot be used: %s", error)
+
+
+def _write(writer: LLMProvider, prompt: Prompt, job: Job) -> Draft:
+    purchase = ScriptPurchase(writer, prompt, keep_answer=job.podcast is not None)
+    completion = buy([purchase], 1, job)[0]
+    try:
+        return _checked(completion, prompt)
+    except ProviderError as error:
+        ledger.mark_unusable(job, str(error))
+        raise
+
+
+def _checked(completion: Completion, prompt: Prompt) -> Draft:
+    text = grammar.from_completion(completion.text)
+    characters = len(grammar.parse(text, prompt.language).text)
+    if not characters:
+        raise ProviderError("the answer has nothing in it to speak", permanent=True)
+    if characters > max(LONGEST_SCRIPT, 3 * prompt.minutes * 60 * get_language(prompt.language).rate):
+        raise ProviderError(f"the answer runs on, over {characters:,} characters", permanent=True)
+    return Draft(text, completion)
