@@ -145,7 +145,9 @@ def layers_of_contract() -> list[list[str]]:
     contracts = project["tool"].get("importlinter", {}).get("contracts", [])
     for contract in contracts:
         if contract["type"] == "layers":
-            return [re.findall(r"[\w.]+", layer) for layer in reversed(contract["layers"])]
+            names = (re.findall(r"[\w.]+", layer) for layer in reversed(contract["layers"]))
+            package = ".".join(contract.get("containers", []))
+            return [[f"{package}.{name}".strip(".") for name in layer] for layer in names]
     sys.exit("pyproject.toml has no contract of layers: name a file with --layers")
 
 

@@ -24,6 +24,7 @@ from .learner import LearnerContext, get_learner_context, learner_context
 from .models import NO_AUDIO, DailyPodcast, Reason, Skip, Source, Status
 from .purchases import ledger
 from .script import grammar
+from .script.prompt import build_prompt
 from .signals import podcast_ready
 from .studio.estimate import bytes_needed
 from .studio.voices import NOT_CONFIGURED as NOT_CONFIGURED  # what the log says without AWS keys
@@ -54,7 +55,8 @@ def generate_podcast_script(user: AbstractBaseUser, language: str | None = None)
     """
     require_no_transaction()
     context = get_learner_context(user)
-    draft = write_script(context, choose_language(language, context), conf.DAILYCAST_MINUTES, Job())
+    prompt = build_prompt(context, choose_language(language, context), conf.DAILYCAST_MINUTES)
+    draft = write_script(prompt, Job())
     return draft.text, draft.completion.provider
 
 
@@ -133,7 +135,8 @@ def _write(job: Job) -> None:
         raise SkippedError(reason)
     language = choose_language(job.row.language, context)
     job.write(language=language, context=context.as_dict())
-    draft = write_script(context, language, job.row.minutes or conf.DAILYCAST_MINUTES, job)
+    prompt = build_prompt(context, language, job.row.minutes or conf.DAILYCAST_MINUTES)
+    draft = write_script(prompt, job)
     if not job.current_script():  # else an editor was quicker
         job.write(
             title=grammar.title(draft.text)[:200],

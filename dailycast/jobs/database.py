@@ -5,13 +5,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections, router, transaction
 
 from ..errors import InTransactionError
 from ..models import DailyPodcast
 
+P = ParamSpec("P")
 T = TypeVar("T")
 logger = logging.getLogger("dailycast")
 
@@ -19,8 +20,8 @@ RETRY_FOR = 30.0  # seconds
 RETRY_DELAY = 0.2  # seconds
 
 
-def retry_database(operation: Callable[[], T]) -> T:
-    """`operation()`, tried again for RETRY_FOR seconds while the database is locked or gone.
+def retry_database(operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """`operation(*args, **kwargs)`, tried again for RETRY_FOR seconds while the database is locked or gone.
 
     Inside a transaction it is tried once: what came before it in the transaction would be missing.
     """
@@ -28,7 +29,7 @@ def retry_database(operation: Callable[[], T]) -> T:
     while True:
         try:
             with _write_lock():
-                return operation()
+                return operation(*args, **kwargs)
         except (OperationalError, InterfaceError) as error:
             if episode_connection().in_atomic_block or time.monotonic() > until:
                 raise

@@ -68,14 +68,14 @@ class Job:
         """Hold the lease for another term. Raises ClaimLostError when another worker has it, or the row is gone."""
         now = time.monotonic(), lease_clock()
         until = timezone.now() + timedelta(seconds=conf.DAILYCAST_LEASE_SECONDS)
-        if not retry_database(lambda: self._claimed_rows().update(lease_until=until)):
+        if not retry_database(self._claimed_rows().update, lease_until=until):
             self.renewed_at = LONG_AGO
             raise self._claim_lost()
         self.renewed_at = now
 
     def write(self, **values: Any) -> None:
         """Set and save just these fields, if the claim is still ours. Raises ClaimLostError if not."""
-        retry_database(lambda: self._write(values))
+        retry_database(self._write, values)
 
     def write_audio_name(self) -> str:
         """Choose the episode's file name and commit it, before the file is written; a second call changes nothing."""
@@ -83,8 +83,8 @@ class Job:
 
     def current_script(self) -> str:
         """The script as the row has it now, which an editor may have changed since. Raises ClaimLostError."""
-        rows = self._claimed_rows()
-        script: str | None = retry_database(lambda: rows.values_list("script_text", flat=True).first())
+        scripts = self._claimed_rows().values_list("script_text", flat=True)
+        script: str | None = retry_database(scripts.first)
         if script is None:
             raise self._claim_lost()
         return script
@@ -104,7 +104,7 @@ class Job:
 
     def delete_row(self) -> None:
         """There is to be no episode."""
-        retry_database(lambda: self._claimed_rows().delete())
+        retry_database(self._claimed_rows().delete)
 
     def is_deleted(self) -> bool:
         return not retry_database(DailyPodcast.objects.filter(pk=self.row.pk).exists)

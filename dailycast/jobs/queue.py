@@ -3,7 +3,6 @@
 import logging
 import secrets
 from datetime import date, datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -90,7 +89,7 @@ def reopen(pk: int) -> bool:
 
 def claim(pk: int, can_reschedule: bool = False) -> Job | None:
     """The job of a row that is due, or whose lease has run out; None when there is nothing to do, or no such row."""
-    return retry_database(partial(_claim, pk, can_reschedule))
+    return retry_database(_claim, pk, can_reschedule)
 
 
 def _claim(pk: int, can_reschedule: bool) -> Job | None:
@@ -157,7 +156,7 @@ def take_announcement(pk: int) -> DailyPodcast | None:
     """The completed episode if nobody has announced it yet; from now on it counts as announced."""
     row = DailyPodcast.objects.filter(pk=pk)
     unannounced = row.filter(status=Status.COMPLETED, announced=False)
-    return retry_database(row.first) if retry_database(lambda: unannounced.update(announced=True)) else None
+    return retry_database(row.first) if retry_database(unannounced.update, announced=True) else None
 
 
 def unannounced(within: timedelta) -> list[int]:
@@ -165,4 +164,4 @@ def unannounced(within: timedelta) -> list[int]:
     now = timezone.now()
     period = now - within, now - timedelta(seconds=conf.DAILYCAST_LEASE_SECONDS)
     rows = DailyPodcast.objects.filter(status=Status.COMPLETED, announced=False, completed_at__range=period)
-    return retry_database(lambda: list(rows.values_list("pk", flat=True)))
+    return retry_database(list, rows.values_list("pk", flat=True))

@@ -7,7 +7,6 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, connections, router
@@ -29,7 +28,7 @@ def open_entries(purchases: Sequence[Purchase[Any]], job: Job) -> list[ProviderC
 
     Raises BudgetError, and ClaimLostError when the episode is gone; then nothing is written.
     """
-    return retry_database(partial(_open, purchases, job))
+    return retry_database(_open, purchases, job)
 
 
 def _open(purchases: Sequence[Purchase[Any]], job: Job) -> list[ProviderCall]:
@@ -77,7 +76,7 @@ def close_entry(
     if billed is not None:
         values["units"] = None if None in billed else sum(filter(None, billed))
         values["cost_usd"] = attempt.purchase.cost(billed)
-    retry_database(partial(_close, entry, values))
+    retry_database(_close, entry, values)
 
 
 def _close(entry: ProviderCall, values: dict[str, Any]) -> None:
@@ -100,7 +99,7 @@ def count_crashes(job: Job) -> Counter[str]:
     if job.podcast is None:
         return Counter()
     lost = job.podcast.calls.filter(outcome=Outcome.LOST).values_list("unit", flat=True)
-    return retry_database(lambda: Counter(lost.all()))
+    return Counter(retry_database(list, lost))
 
 
 # The answers that it keeps
@@ -112,21 +111,21 @@ def stored_answers(job: Job, kind: Kind) -> list[Any]:
         return []
     entries = job.podcast.calls.filter(kind=kind, outcome=Outcome.OK).exclude(answer="").order_by("pk")
     answers = entries.values_list("answer", flat=True)
-    return [json.loads(answer) for answer in retry_database(lambda: list(answers.all()))]
+    return [json.loads(answer) for answer in retry_database(list, answers)]
 
 
 def clear_answers(job: Job) -> None:
     """The answers are on the row now, or of no use."""
-    answered = job.row.calls.exclude(answer="")
-    retry_database(lambda: answered.update(answer=""))
+    retry_database(job.row.calls.exclude(answer="").update, answer="")
 
 
 def mark_unusable(job: Job, message: str) -> None:
     """The last answer was billed, and no script can be made of it."""
     if job.podcast is not None:
-        last = job.podcast.calls.filter(outcome=Outcome.OK).exclude(answer="").order_by("-pk").values_list("pk")[:1]
-        values = {"outcome": Outcome.FAILED, "answer": "", "message": message}
-        retry_database(lambda: ProviderCall.objects.filter(pk__in=[pk for (pk,) in last.all()]).update(**values))
+        answered = job.podcast.calls.filter(outcome=Outcome.OK).exclude(answer="").order_by("-pk")
+        if last := retry_database(answered.first):
+            entry = ProviderCall.objects.filter(pk=last.pk)
+            retry_database(entry.update, outcome=Outcome.FAILED, answer="", message=message)
 
 
 # What it cost
@@ -135,6 +134,6 @@ def mark_unusable(job: Job, message: str) -> None:
 def cost_of(podcast: DailyPodcast) -> tuple[Decimal | None, int]:
     """What the vendors billed for an episode: USD, None when a part is unknown, and characters of speech."""
     billed = podcast.calls.filter(outcome__in=BILLED).values_list("kind", "units", "cost_usd")
-    entries = retry_database(lambda: list(billed.all()))
+    entries = retry_database(list, billed)
     usd = prices.add(*(usd for *_, usd in entries))
     return usd, sum(units or 0 for kind, units, _ in entries if kind == Kind.SPEECH)

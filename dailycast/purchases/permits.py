@@ -6,7 +6,6 @@ A provider of this server needs none.
 import threading
 import time
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from ..jobs.database import retry_database
@@ -24,13 +23,13 @@ def acquire(attempts: Sequence[Attempt[Any]]) -> tuple[list[float], float]:
         return [time.monotonic()] * len(attempts), INFINITY
     release_ended()  # here: what this very job gave up may be what it waits for
     key, longest = attempts[0].purchase.key, max(attempt.seconds for attempt in attempts)
-    return retry_database(partial(rate_limits.acquire, key, [each.permit_id for each in attempts], longest))
+    return retry_database(rate_limits.acquire, key, [attempt.permit_id for attempt in attempts], longest)
 
 
 def release(attempts: Sequence[Attempt[Any]]) -> None:
     if attempts and attempts[0].purchase.provider.remote:
         key = attempts[0].purchase.key
-        retry_database(partial(rate_limits.release, key, [attempt.permit_id for attempt in attempts]))
+        retry_database(rate_limits.release, key, [attempt.permit_id for attempt in attempts])
 
 
 _abandoned: list[tuple[InFlightCall[Any], str, str]] = []  # calls that were given up, with the key and id of a permit
@@ -41,7 +40,7 @@ def hold_until_ended(attempt: Attempt[Any], call: InFlightCall[Any]) -> None:
     """The vendor still counts a call that was given up: its permit stays taken until its thread has ended."""
     if attempt.purchase.provider.remote:
         key, permit_id = attempt.purchase.key, attempt.permit_id
-        retry_database(partial(rate_limits.extend, key, permit_id))
+        retry_database(rate_limits.extend, key, permit_id)
         with _abandoned_lock:
             _abandoned.append((call, key, permit_id))
         attempt.permit_id = new_permit_id()
@@ -53,4 +52,4 @@ def release_ended() -> None:
         ended = [each for each in _abandoned if each[0].has_ended]
         _abandoned[:] = [each for each in _abandoned if each not in ended]
     for _, key, permit_id in ended:
-        retry_database(partial(rate_limits.release, key, [permit_id]))
+        retry_database(rate_limits.release, key, [permit_id])

@@ -157,8 +157,8 @@ class Edition:
         self.lock = threading.Lock()
         self.begun: set[int] = set()  # the rows that this run worked on
         self.is_prepared = False
-        self.last_call: int = retry_database(lambda: ProviderCall.objects.aggregate(last=Max("pk"))["last"]) or 0
-        self.learners: list[Any] = retry_database(lambda: list(learners().values_list("pk", flat=True)))
+        self.last_call: int = retry_database(ProviderCall.objects.aggregate, last=Max("pk"))["last"] or 0
+        self.learners: list[Any] = retry_database(list, learners().values_list("pk", flat=True))
         self.due_later: dict[int, float] = {}  # row -> monotonic seconds of its next attempt
 
     def make(self, report: Callable[[Tally], None] | None = None) -> Tally:
@@ -185,7 +185,7 @@ class Edition:
         if self.tally.stopped or stopping.is_set():
             return
         services.announce_missed()
-        for pk in retry_database(lambda: queue.adopt_stale(ADOPTED_AT_END, other_than=self.day)):
+        for pk in retry_database(queue.adopt_stale, ADOPTED_AT_END, other_than=self.day):
             self.pool.submit(partial(services.run, pk, can_reschedule=True))
 
     def wait_for_turn(self) -> None:
@@ -220,8 +220,7 @@ class Edition:
         if user is None:  # deleted meanwhile, or no longer active
             return self.count("already_made")
         key = request_key(user, self.day)
-        ask = partial(queue.submit, user, source=Source.DAILY, edition_date=self.day, request_key=key)
-        podcast = retry_database(ask)
+        podcast = retry_database(queue.submit, user, source=Source.DAILY, edition_date=self.day, request_key=key)
         if self.retry and is_worth_retrying(podcast):
             queue.reopen(podcast.pk)
         return self.run(podcast.pk)

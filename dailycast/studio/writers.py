@@ -1,4 +1,4 @@
-"""The chain of writers: a learner's records become a draft."""
+"""The chain of writers: a prompt becomes a draft."""
 
 import logging
 from collections.abc import Iterator
@@ -8,14 +8,13 @@ from functools import partial
 from ..errors import ProviderError, ProviderNotConfigured
 from ..jobs.job import Job
 from ..languages.table import get_language
-from ..learner import LearnerContext
 from ..llm.base import Completion, LLMProvider
 from ..models import Kind
 from ..purchases import ledger
 from ..purchases.purchase import ScriptPurchase
 from ..purchases.scheduler import buy
 from ..script import grammar
-from ..script.prompt import Prompt, build_prompt
+from ..script.prompt import Prompt
 from .providers import first_success, writers
 
 logger = logging.getLogger("dailycast")
@@ -30,12 +29,11 @@ class Draft:
     completion: Completion
 
 
-def write_script(context: LearnerContext, language: str, minutes: float, job: Job) -> Draft:
+def write_script(prompt: Prompt, job: Job) -> Draft:
     """What was bought for this job before, else the first script that the writers in their order can write.
 
     Raises ProviderError when each of them failed.
     """
-    prompt = build_prompt(context, language, minutes)
     for draft in _stored_drafts(prompt, job):
         return draft
     configured = writers.configured()
