@@ -60,6 +60,13 @@ class Tally:
     stopped: str = ""
     interrupted: bool = False
 
+    def count(self, what: str | Skip) -> None:
+        """One more of a field, or one more who was skipped."""
+        if isinstance(what, Skip):
+            self.skipped[what] += 1
+        else:
+            setattr(self, what, getattr(self, what) + 1)
+
     @property
     def seen(self) -> int:
         return self.made + self.already_made + sum(self.skipped.values()) + self.failed + self.put_back
@@ -125,6 +132,13 @@ def prepare_voices() -> None:
     gc.freeze()  # looking for garbage in the SDKs would stop every thread for a tenth of a second, now and then
 
 
+def finish_stale(pool: WorkerPool, other_than: date) -> None:
+    """Take up the episodes that nobody works on: of other editions, or asked for by a page."""
+    services.announce_missed()
+    for pk in retry_database(queue.adopt_stale, ADOPTED_AT_END, other_than=other_than):
+        pool.submit(partial(services.run, pk, can_reschedule=True))
+
+
 class CircuitBreaker:
     """Opens when a vendor fails for one learner after the other, for it will then fail for all.
 
@@ -175,18 +189,11 @@ class Edition:
         for pk in self.retries():
             self.pool.submit(partial(self.guard, partial(self.run, pk)))
             self.pool.wait(self.pool.size - 1)
-        self.finish_stale()
+        if not (self.tally.stopped or stopping.is_set()):
+            finish_stale(self.pool, other_than=self.day)
         self.pool.wait(0)
         self.pool.close()
         return self.tally
-
-    def finish_stale(self) -> None:
-        """What nobody works on, of other days, or asked for by a page; unless there is a reason to stop."""
-        if self.tally.stopped or stopping.is_set():
-            return
-        services.announce_missed()
-        for pk in retry_database(queue.adopt_stale, ADOPTED_AT_END, other_than=self.day):
-            self.pool.submit(partial(services.run, pk, can_reschedule=True))
 
     def wait_for_turn(self) -> None:
         """Until the next learner may begin. The first is alone until a voice has spoken: a wrong key shows there."""
@@ -296,8 +303,5 @@ class Edition:
 
     def count(self, what: str | Skip) -> None:
         with self.lock:
-            if isinstance(what, Skip):
-                self.tally.skipped[what] += 1
-            else:
-                setattr(self.tally, what, getattr(self.tally, what) + 1)
+            self.tally.count(what)
             self.report(self.tally)
