@@ -1,12 +1,15 @@
-# Two commands do everything on a machine that has only Python 3.11+ and make: `make demo` and `make test`.
+# `make demo`, `make serve` and `make test` do everything on a machine that has only Python 3.11+ and make.
+# `make check` is for whoever changes the code.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 PY := $(VENV)/bin/python
 PORT ?= 8000
 # google-generativeai pins protobuf below 6; without this hint pip tries thirty releases to find the one that agrees.
 HINT := 'grpcio-status<1.72'
+INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check $(HINT)
 
-.PHONY: demo serve test clean
+.NOTPARALLEL:
+.PHONY: demo serve test lint check clean
 
 demo: export DAILYCAST_LLM_PROVIDERS = template
 demo: export DAILYCAST_TTS_PROVIDERS = pico
@@ -23,6 +26,14 @@ serve: $(VENV)/.demo
 test: $(VENV)/.test
 	$(PY) -m pytest -q -n auto --maxprocesses 4
 
+lint: $(VENV)/.dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+check: lint test
+
 clean:
 	rm -rf $(VENV)
 
@@ -30,9 +41,13 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: requirements.txt | $(VENV)/bin/python
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt $(HINT)
+	$(INSTALL) -r requirements.txt
 	@touch $@
 
-$(VENV)/.test: requirements.txt requirements-dev.txt | $(VENV)/bin/python
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt $(HINT)
+$(VENV)/.test: requirements.txt requirements-test.txt | $(VENV)/bin/python
+	$(INSTALL) -r requirements-test.txt
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.dev: requirements.txt requirements-test.txt requirements-dev.txt | $(VENV)/bin/python
+	$(INSTALL) -r requirements-dev.txt
+	@touch $@ $(VENV)/.test $(VENV)/.demo

@@ -1,4 +1,4 @@
-"""What `make test` leaves out: the matrix of Pythons, Djangos and SDKs, the linters, and the real services."""
+"""What `make check` leaves out: the matrix of Pythons, Djangos and SDKs, real databases, faults, and real services."""
 
 import nox
 
@@ -11,18 +11,7 @@ OWNERS = ["boto3", "openai<4", "google-generativeai", HINT, API, *OFFLINE]  # th
 NEWER = ["boto3", "openai<4", "google-genai", API, *OFFLINE]
 OLDER = ["boto3==1.34.0", "openai==1.59.2", "google-generativeai==0.8.0", HINT, f"{API}==3.15.0", *OFFLINE]
 APPS = ["feedparser", "podcastparser", "lxml", "schemathesis"]  # what reads the feed and the API
-STUBS = ["celery-types", "django-stubs[compatible-mypy]", "djangorestframework-stubs"]
-TOOLS = ["python-dotenv", "nox", "ruff", "mypy", API, *STUBS]
 S3 = ["moto[s3,server]", "django-storages[s3]", "django-cleanup"]
-
-
-@nox.session(python="3.11")
-def lint(session: nox.Session) -> None:
-    """ruff and mypy strict."""
-    session.install("Django", "openai", *TESTS, *TOOLS)
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
-    session.run("mypy")
 
 
 @nox.session
@@ -47,7 +36,7 @@ def matrix(session: nox.Session, django: str, sdks: str) -> None:
 def database(session: nox.Session, database: str) -> None:
     """The test suite on a real PostgreSQL or MariaDB; DATABASE_* in the environment say where it is."""
     driver = {"postgresql": "psycopg[binary]", "mysql": "mysqlclient"}[database]
-    session.install("-r", "requirements-dev.txt", HINT, driver)
+    session.install("-r", "requirements-test.txt", HINT, driver)
     session.env["DATABASE_ENGINE"] = f"django.db.backends.{database}"
     session.run("python", "-m", "pytest", "-q", "-n", "2", *session.posargs)
     session.run("python", "-m", "pytest", "-q", "-m", "reliability", "tests/reliability/test_clicks.py")
@@ -56,13 +45,13 @@ def database(session: nox.Session, database: str) -> None:
 @nox.session(python="3.11")
 def reliability(session: nox.Session) -> None:
     """Kills at every line, faults, crowds, full disks: what must not lose or waste money."""
-    session.install("-r", "requirements-dev.txt", HINT)
+    session.install("-r", "requirements-test.txt", HINT)
     session.run("python", "-m", "pytest", "-q", "-m", "reliability", "-p", "no:randomly", "-rA", *session.posargs)
 
 
 @nox.session(python="3.11")
 def services(session: nox.Session) -> None:
     """The demo as people meet it: real MP3 readers, Chromium, nginx, an S3 server, workers on PostgreSQL and Redis."""
-    session.install("-r", "requirements-dev.txt", HINT, "selenium", "psycopg[binary]", "celery[redis]", *S3, *APPS)
+    session.install("-r", "requirements-test.txt", HINT, "selenium", "psycopg[binary]", "celery[redis]", *S3, *APPS)
     session.run("python", "-m", "pytest", "-q", "-m", "services", *session.posargs)
     session.run("python", "-m", "pytest", "-q", "tests/audio/test_s3.py", "tests/models/test_episode.py")
