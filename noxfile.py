@@ -10,8 +10,9 @@ API = "djangorestframework"
 OWNERS = ["boto3", "openai<4", "google-generativeai", HINT, API, *OFFLINE]  # the packages that the owner named
 NEWER = ["boto3", "openai<4", "google-genai", API, *OFFLINE]
 OLDER = ["boto3==1.34.0", "openai==1.59.2", "google-generativeai==0.8.0", HINT, f"{API}==3.15.0", *OFFLINE]
-APPS = ["feedparser", "podcastparser", "lxml", "schemathesis"]  # what reads the feed and the API
+READERS = ["feedparser", "lxml", "podcastparser", "schemathesis"]  # of the feed and the API
 S3 = ["moto[s3,server]", "django-storages[s3]", "django-cleanup"]
+SERVICES = ["build", "celery[redis]", "psycopg[binary]", "selenium", "twine", *READERS, *S3]
 
 
 @nox.session
@@ -51,7 +52,7 @@ def reliability(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def services(session: nox.Session) -> None:
-    """The demo as people meet it: real MP3 readers, Chromium, nginx, an S3 server, workers on PostgreSQL and Redis."""
-    session.install("-r", "requirements-test.txt", HINT, "selenium", "psycopg[binary]", "celery[redis]", *S3, *APPS)
+    """The demo and the package as people meet them: MP3 readers, Chromium, nginx, S3, PostgreSQL and Redis are real."""
+    session.install("-r", "requirements-test.txt", HINT, *SERVICES)
     session.run("python", "-m", "pytest", "-q", "-m", "services", *session.posargs)
     session.run("python", "-m", "pytest", "-q", "tests/audio/test_s3.py", "tests/models/test_episode.py")

@@ -1,6 +1,9 @@
+import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -8,6 +11,18 @@ import pytest
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.servers.basehttp import ThreadedWSGIServer
 from django.core.wsgi import get_wsgi_application
+
+from tests.services.shell import ROOT, checkout_files, run
+
+# What lies about in a checkout in which somebody works, and must never be published.
+LEFTOVERS = (
+    ".env",
+    "db.sqlite3",
+    "media/podcasts/podcast_1_1701920000.mp3",
+    "config/__pycache__/settings.cpython-311.pyc",
+    "dailycast/__pycache__/models.cpython-311.pyc",
+    "tests/__pycache__/conftest.cpython-311-pytest-9.0.0.pyc",
+)
 
 
 class Quiet(WSGIRequestHandler):
@@ -39,3 +54,26 @@ def styled() -> Iterator[int]:
     """The port of the project as `make serve` has it, with static files."""
     with serving(StaticFilesHandler(get_wsgi_application())) as port:
         yield port
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the sdist and with the wheel that is built from it."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    for name in checkout_files():
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, checkout / name)
+    for name in LEFTOVERS:
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).write_text("a leftover")
+    run(checkout, sys.executable, "-m", "build")
+    return checkout / "dist"
+
+
+@pytest.fixture(scope="module")
+def unpacked(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project as somebody has it who unpacked the sdist."""
+    (sdist,) = published.glob("*.tar.gz")
+    folder = tmp_path_factory.mktemp("unpacked")
+    shutil.unpack_archive(sdist, folder, filter="data")
+    return folder / sdist.name.removesuffix(".tar.gz")
