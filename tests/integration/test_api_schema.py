@@ -1,13 +1,14 @@
-"""Schemathesis reads the published OpenAPI document and asks every endpoint of a running project whether it is true."""
+"""The published OpenAPI document: whether it is OpenAPI, and whether a running project does what it says."""
 
 import json
 import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from django.contrib.auth.models import User
@@ -59,6 +60,44 @@ def journal(settings: Any, alex: User) -> Journal:
 def address(journal: Journal) -> Iterator[str]:
     with serving(journal) as port:
         yield f"http://127.0.0.1:{port}{ROOT}/schema/"
+
+
+@pytest.fixture
+def document(address: str) -> Any:
+    with urlopen(address, timeout=10) as answer:
+        return json.load(answer)
+
+
+def openapi_spec_validator(document: Any, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "openapi.json").write_text(json.dumps(document))
+    command = [sys.executable, "-m", "openapi_spec_validator", "openapi.json"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_the_document_is_valid_openapi(document: Any, tmp_path: Path) -> None:
+    assert document["openapi"].startswith("3.1")
+    done = openapi_spec_validator(document, tmp_path)
+    assert (done.returncode, done.stdout) == (0, "openapi.json: OK\n"), done.stderr
+
+
+def status_schema(document: Any) -> Any:
+    return document["components"]["schemas"]["State"]["properties"]["status"]
+
+
+DAMAGES: dict[str, Callable[[Any], object]] = {
+    "is a required property": lambda document: document["info"].pop("version"),
+    "'/components/schemas/Error' does not exist": lambda document: document["components"]["schemas"].pop("Error"),
+    "'text' is not": lambda document: status_schema(document).update(type="text"),
+    "Path parameter 'pk'": lambda document: document["paths"]["/episodes/{pk}/"].pop("parameters"),
+    "Operation ID 'getToday'": lambda document: document["paths"]["/feed/"]["get"].update(operationId="getToday"),
+}
+
+
+@pytest.mark.parametrize("complaint", DAMAGES)
+def test_a_document_that_is_not_valid_is_refused(document: Any, complaint: str, tmp_path: Path) -> None:
+    DAMAGES[complaint](document)
+    done = openapi_spec_validator(document, tmp_path)
+    assert (done.returncode > 0, complaint in done.stdout + done.stderr) == (True, True), done.stdout + done.stderr
 
 
 def schemathesis(address: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
