@@ -11,8 +11,10 @@ INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check $(HINT)
 .NOTPARALLEL:
 .PHONY: demo serve test lint check clean
 
-demo: export DAILYCAST_LLM_PROVIDERS = template
-demo: export DAILYCAST_TTS_PROVIDERS = pico
+# The demo costs nothing, whatever keys are in .env: what is in the environment counts more.
+demo serve: export DAILYCAST_LLM_PROVIDERS = template
+demo serve: export DAILYCAST_TTS_PROVIDERS = pico
+
 demo: $(VENV)/.demo
 	@$(PY) manage.py migrate --verbosity 0
 	@$(PY) manage.py load_academy

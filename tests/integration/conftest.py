@@ -12,7 +12,7 @@ from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.servers.basehttp import ThreadedWSGIServer
 from django.core.wsgi import get_wsgi_application
 
-from tests.services.shell import ROOT, checkout_files, run
+from tests.integration.shell import ROOT, checkout_files, run
 
 # What lies about in a checkout in which somebody works, and must never be published.
 LEFTOVERS = (

@@ -9,7 +9,7 @@ from zipfile import ZipFile
 import pytest
 
 from dailycast import __version__
-from tests.services.shell import checkout_files, run
+from tests.integration.shell import checkout_files, run
 from tests.test_docs import blocks, page
 
 pytestmark = pytest.mark.services
