@@ -17,6 +17,16 @@ RECORDED: dict[str, Any] = json.loads((FOLDER / "recorded.json").read_text(encod
 DAY = "2026-11-27"  # on which it was recorded, and the date of its last nightly edition
 LAST_MIGRATION = "0005_listening"
 
+# What none of the stored clips holds; the first of them is in the script that nobody had written.
+NOT_BOUGHT = [
+    "Nobody wrote this before.",
+    "Come back to them tomorrow.",
+    "Good evening, Kim.",
+    "Ten words about food are due today.",
+    "This sentence is not spoken yet.",
+]
+NEW_SCRIPT = f"# Asked for on the page\n{NOT_BOUGHT[0]}"
+
 
 def stored(model: str) -> dict[int, dict[str, Any]]:
     """The fields of each row of `model`, by its key, as they are in the dump."""
@@ -25,6 +35,7 @@ def stored(model: str) -> dict[int, dict[str, Any]]:
 
 
 PODCASTS = stored("dailycast.dailypodcast")
+PUT_BACK, KILLED_SPEAKING, KILLED_WRITING, NEVER_BEGUN = UNFINISHED = (13, 15, 16, 17)
 AUDIBLE = [pk for pk in PODCASTS if RECORDED["podcasts"][str(pk)]["has_audio"]]
 
 
