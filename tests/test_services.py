@@ -13,8 +13,8 @@ from tinytag import TinyTag
 from dailycast import services
 from dailycast.audio import mp3, storage
 from dailycast.errors import LanguageError, LearnerContextError, Mp3Error, ProviderError, ScriptError
-from dailycast.jobs import job as job_
-from dailycast.jobs import queue as jobs
+from dailycast.jobs.job import LONG_AGO, Job, stopping
+from dailycast.jobs import queue
 from dailycast.models import DailyPodcast, ProviderCall, Reason
 from dailycast.studio import voices, writers
 from tests.cloud import Cloud, Fault
@@ -267,13 +267,13 @@ def test_no_writer_configured_says_what_to_set(alex: User, settings: Any) -> Non
 @pytest.mark.parametrize(("characters", "writer"), [(11_990, "openai"), (12_050, "template")])
 def test_a_writer_that_runs_on_is_not_spoken(cloud: Cloud, alex: User, characters: int, writer: str) -> None:
     cloud.script = "# Long\n" + "Ten chars. " * (characters // 11)
-    row = services.retry_now(jobs.submit(alex, "en", with_audio=False))
+    row = services.retry_now(queue.submit(alex, "en", with_audio=False))
     assert row.llm_provider == writer
 
 
 def test_a_long_episode_may_be_long(cloud: Cloud, alex: User) -> None:
     cloud.script = "# Long\n" + "Ten chars. " * 1_300
-    assert services.retry_now(jobs.submit(alex, "en", minutes=10, with_audio=False)).llm_provider == "openai"
+    assert services.retry_now(queue.submit(alex, "en", minutes=10, with_audio=False)).llm_provider == "openai"
 
 
 # The voice
@@ -400,7 +400,7 @@ def refuse(parts: object) -> None:
 
 
 def test_script_only_asks_no_voice(cloud: Cloud, alex: User, logged: pytest.LogCaptureFixture) -> None:
-    row = services.retry_now(jobs.submit(alex, "en", with_audio=False))
+    row = services.retry_now(queue.submit(alex, "en", with_audio=False))
     assert (row.status, row.tts_provider, row.error_code) == ("completed", "none", Reason.AUDIO_NOT_ASKED)
     assert spoken(cloud) == []
     assert warnings(logged) == []
@@ -419,9 +419,9 @@ def test_the_sound_file_bears_the_title(cloud: Cloud, alex: User, media: Path) -
 
 
 def test_minutes_reach_the_writer(cloud: Cloud, alex: User, settings: Any) -> None:
-    services.retry_now(jobs.submit(alex, "en", minutes=2, with_audio=False))
+    services.retry_now(queue.submit(alex, "en", minutes=2, with_audio=False))
     settings.DAILYCAST_MINUTES = 7
-    services.retry_now(jobs.submit(alex, "en", with_audio=False))
+    services.retry_now(queue.submit(alex, "en", with_audio=False))
     assert ["about 2 minutes" in cloud.calls[0].text, "about 7 minutes" in cloud.calls[1].text] == [True, True]
 
 
@@ -515,15 +515,15 @@ def test_what_an_editor_changes_meanwhile_is_spoken_too(
 
 
 def test_a_script_that_an_editor_wrote_meanwhile_is_not_overwritten(cloud: Cloud, alex: User) -> None:
-    podcast, real = jobs.submit(alex, "en", with_audio=False), job_.Job.current_script
+    podcast, real = queue.submit(alex, "en", with_audio=False), Job.current_script
 
-    def late(job: job_.Job) -> str:
+    def late(job: Job) -> str:
         DailyPodcast.objects.filter(script_text="").update(script_text="An editor was quicker.")
         return real(job)
 
     cloud.script = SCRIPT
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job_.Job, "current_script", late)
+        patch.setattr(Job, "current_script", late)
         row = services.retry_now(podcast)
     assert (row.status, row.script_text) == ("completed", "An editor was quicker.")
     assert row.calls.get().outcome == "ok"
@@ -557,7 +557,7 @@ def test_a_script_that_was_bought_before_a_crash_is_not_bought_again(cloud: Clou
         raise Crash
 
     cloud.script = SCRIPT
-    podcast = jobs.submit(alex, "en", with_audio=False)
+    podcast = queue.submit(alex, "en", with_audio=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writers, "_checked", crash)
         with pytest.raises(Crash):
@@ -574,7 +574,7 @@ def test_another_attempt_asks_with_the_records_of_the_first(
 ) -> None:
     settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
     cloud.fail("openai", Fault.UNAVAILABLE, times=2)
-    podcast = jobs.submit(alex, with_audio=False)
+    podcast = queue.submit(alex, with_audio=False)
     services.run(podcast.pk, can_reschedule=True)
     monkeypatch.setattr("tests.test_services.records", {"goal": "Something else", "language": "fr"})
     DailyPodcast.objects.update(next_attempt_at=None)
@@ -590,7 +590,7 @@ def test_a_fault_that_passes_is_tried_again_by_those_who_come_back(
 ) -> None:
     settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
     cloud.fail("openai", Fault.UNAVAILABLE, times=None)
-    services.run(jobs.submit(alex, "en").pk, can_reschedule=patient)
+    services.run(queue.submit(alex, "en").pk, can_reschedule=patient)
     row = DailyPodcast.objects.get()
     assert (row.status, row.next_attempt_at is not None, row.error_code) == (status, due, Reason.NO_SCRIPT)
 
@@ -600,7 +600,7 @@ def test_each_attempt_comes_twice_as_late_up_to_a_day(
 ) -> None:
     settings.DAILYCAST_LLM_PROVIDERS, settings.DAILYCAST_MAX_ATTEMPTS = ["openai"], 20
     cloud.fail("openai", Fault.UNAVAILABLE, times=None)
-    pk, waits = jobs.submit(alex, "en").pk, list[int]()
+    pk, waits = queue.submit(alex, "en").pk, list[int]()
     for attempts in (0, 1, 2, 15):
         DailyPodcast.objects.update(next_attempt_at=None, attempts=attempts)
         services.run(pk, can_reschedule=True)
@@ -611,7 +611,7 @@ def test_each_attempt_comes_twice_as_late_up_to_a_day(
 
 
 def test_a_job_that_never_came_to_an_end_needs_a_person(cloud: Cloud, alex: User) -> None:
-    pk = jobs.submit(alex, "en").pk
+    pk = queue.submit(alex, "en").pk
     DailyPodcast.objects.update(status="running", lease_until=None, attempts=5, script_text="Hello.")
     services.run(pk)
     row = DailyPodcast.objects.get()

@@ -10,10 +10,10 @@ import pytest
 from django.db import connection
 
 from dailycast.models import RateLimit
-from dailycast.purchases import rate_limits as limits
+from dailycast.purchases import rate_limits
 from dailycast.purchases.rate_limits import Limit
 
-KEY = "shop/counter"
+KEY = "shop/basic"
 
 
 class Clock:
@@ -32,9 +32,9 @@ class Clock:
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    limits._shared.clear()
+    rate_limits._shared.clear()
     yield
-    limits._shared.clear()
+    rate_limits._shared.clear()
 
 
 @pytest.fixture
@@ -47,21 +47,21 @@ def clock(monkeypatch: pytest.MonkeyPatch, db: None) -> Clock:
 
 def take(ticket: str = "x", seconds: float = 30) -> float:
     """The seconds until another try, 0.0 where the place was given."""
-    moments, wait = limits.acquire(KEY, [ticket], seconds)
+    moments, wait = rate_limits.acquire(KEY, [ticket], seconds)
     assert moments or wait > 0
     return 0.0 if moments else wait
 
 
 def free(ticket: str) -> None:
-    limits.release(KEY, [ticket])
+    rate_limits.release(KEY, [ticket])
 
 
 def begin(clock: Clock, number: int) -> list[float]:
     """The moments (monotonic) at which so many calls may go, each as early as it is let."""
     starts: list[float] = []
     while len(starts) < number:
-        moments, wait = limits.acquire(KEY, ["x"], 30)
-        assert all(clock.monotonic <= moment < clock.monotonic + limits.AHEAD + 1e-6 for moment in moments)
+        moments, wait = rate_limits.acquire(KEY, ["x"], 30)
+        assert all(clock.monotonic <= moment < clock.monotonic + rate_limits.AHEAD + 1e-6 for moment in moments)
         starts += moments
         clock.sleep(wait)
     return starts
@@ -69,7 +69,7 @@ def begin(clock: Clock, number: int) -> list[float]:
 
 def another_process() -> None:
     """What this process knows of the limits is not known to another one."""
-    limits._shared.clear()
+    rate_limits._shared.clear()
 
 
 # Reading
@@ -85,29 +85,29 @@ def another_process() -> None:
     ],
 )
 def test_how_a_limit_is_written(listed: str, read: Limit | None) -> None:
-    assert limits.read_limit(listed) == read
+    assert rate_limits.read_limit(listed) == read
 
 
 @pytest.mark.parametrize("listed", ["", "8/0", "0/8", "-8", "8.5", "8/18/2", "8/", "many"])
 def test_what_is_no_limit_is_not_taken_for_none(listed: str) -> None:
     with pytest.raises(ValueError):
-        limits.read_limit(listed)
+        rate_limits.read_limit(listed)
 
 
 def test_the_owners_limits_come_first_and_may_lift_a_built_in_one(settings: Any) -> None:
     settings.DAILYCAST_RATE_LIMITS = "polly/neural=2/3, polly/standard=0, openai/gpt-6-luna=5"
-    assert limits.limit("polly/neural") == Limit(2, 3)
-    assert limits.limit("polly/standard") is None
-    assert limits.limit("polly/generative") == Limit(8)
-    assert limits.limit("openai/gpt-6-luna") == Limit(5)
-    assert limits.limit("gemini/gemini-3.5-flash-lite") is None
+    assert rate_limits.limit("polly/neural") == Limit(2, 3)
+    assert rate_limits.limit("polly/standard") is None
+    assert rate_limits.limit("polly/generative") == Limit(8)
+    assert rate_limits.limit("openai/gpt-6-luna") == Limit(5)
+    assert rate_limits.limit("gemini/gemini-3.5-flash-lite") is None
 
 
 def test_what_has_no_limit_asks_no_database() -> None:
-    moments, wait = limits.acquire("shop/free", ["a", "b"], 30)
+    moments, wait = rate_limits.acquire("shop/free", ["a", "b"], 30)
     assert (len(moments), wait) == (2, 0.0)
     assert max(moments) <= time.monotonic()
-    limits.release("shop/free", ["a", "b"])
+    rate_limits.release("shop/free", ["a", "b"])
 
 
 # Calls in a second
@@ -134,7 +134,7 @@ def test_calls_that_are_few_keep_a_little_apart(clock: Clock, settings: Any) -> 
     settings.DAILYCAST_RATE_LIMITS = {KEY: "8"}
     starts = begin(clock, 24)
     gaps = sorted(later - earlier for earlier, later in pairwise(starts[8:]))
-    assert gaps[0] == pytest.approx(limits.CLOSEST, abs=1e-4)
+    assert gaps[0] == pytest.approx(rate_limits.CLOSEST, abs=1e-4)
 
 
 def test_the_place_is_had_before_its_moment(clock: Clock, settings: Any) -> None:
@@ -144,10 +144,10 @@ def test_the_place_is_had_before_its_moment(clock: Clock, settings: Any) -> None
     began, wait = clock.monotonic, 0.0
     while wait := take("late"):
         clock.sleep(wait)
-    assert clock.monotonic - began < limits.SECOND - limits.AHEAD / 2
+    assert clock.monotonic - began < rate_limits.SECOND - rate_limits.AHEAD / 2
     state = RateLimit.objects.get().state
-    assert state["starts"][-1] == pytest.approx(state["starts"][0] + limits.SECOND)
-    assert state["flying"]["late"] == pytest.approx(state["starts"][-1] + 30 + limits.MARGIN)
+    assert state["starts"][-1] == pytest.approx(state["starts"][0] + rate_limits.SECOND)
+    assert state["flying"]["late"] == pytest.approx(state["starts"][-1] + 30 + rate_limits.MARGIN)
 
 
 def test_the_calls_of_a_second_do_not_all_come_at_its_beginning(clock: Clock, settings: Any) -> None:
@@ -159,12 +159,12 @@ def test_the_calls_of_a_second_do_not_all_come_at_its_beginning(clock: Clock, se
 def test_many_may_ask_together_and_as_many_go_as_there_are_places(clock: Clock, settings: Any) -> None:
     settings.DAILYCAST_RATE_LIMITS = {KEY: "40/7"}
     tickets = [f"t{number}" for number in range(9)]
-    moments, wait = limits.acquire(KEY, tickets, 30)
+    moments, wait = rate_limits.acquire(KEY, tickets, 30)
     assert (len(moments), wait > 0) == (7, True)
     assert set(RateLimit.objects.get().state["flying"]) == set(tickets[:7])
-    limits.release(KEY, tickets[:3])
+    rate_limits.release(KEY, tickets[:3])
     clock.sleep(1)
-    moments, wait = limits.acquire(KEY, tickets[7:], 30)
+    moments, wait = rate_limits.acquire(KEY, tickets[7:], 30)
     assert (len(moments), wait) == (2, 0.0)
 
 
@@ -178,7 +178,7 @@ def test_the_rate_holds_for_all_processes_together(clock: Clock, settings: Any) 
     assert waits[:3] == [0.0] * 3
     assert waits[3] > 0
     another_process()
-    assert begin(clock, 1) == [pytest.approx(first + limits.SECOND)]
+    assert begin(clock, 1) == [pytest.approx(first + rate_limits.SECOND)]
 
 
 def test_threads_of_one_process_share_what_one_of_them_was_told(
@@ -203,23 +203,23 @@ def test_a_clock_that_is_set_back_stops_nobody_for_long(clock: Clock, settings: 
     while wait := take("b"):
         clock.sleep(wait)
         waited += wait
-    assert waited < limits.SKEW + 1.1
+    assert waited < rate_limits.SKEW + 1.1
 
 
 def test_a_clock_that_is_set_back_while_the_place_is_written_delays_nobody(
     clock: Clock, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DAILYCAST_RATE_LIMITS = {KEY: "8"}
-    change = limits._change
+    change = rate_limits._change
 
-    def slow(*args: Any) -> limits.Permits:
+    def slow(*args: Any) -> rate_limits.Permits:
         found = change(*args)
         clock.set_back(3600)
         return found
 
-    monkeypatch.setattr(limits, "_change", slow)
-    (moment,), _ = limits.acquire(KEY, ["a"], 30)
-    assert moment <= clock.monotonic + limits.AHEAD
+    monkeypatch.setattr(rate_limits, "_change", slow)
+    (moment,), _ = rate_limits.acquire(KEY, ["a"], 30)
+    assert moment <= clock.monotonic + rate_limits.AHEAD
 
 
 # Calls at once
@@ -239,7 +239,7 @@ def test_never_more_at_once_than_the_limit_says(clock: Clock, settings: Any) -> 
 def test_a_place_that_was_taken_and_not_told_is_not_waited_for(clock: Clock, settings: Any) -> None:
     settings.DAILYCAST_RATE_LIMITS = {KEY: "50/1"}
     take("a")
-    clock.sleep(limits.BURST_SECONDS)
+    clock.sleep(rate_limits.BURST_SECONDS)
     assert take("a") == 0.0
 
 
@@ -256,7 +256,7 @@ def test_a_call_that_its_process_took_to_the_grave_frees_its_place_when_its_time
 ) -> None:
     settings.DAILYCAST_RATE_LIMITS = {KEY: "50/1"}
     assert take("a", seconds=30) == 0.0
-    clock.sleep(30 + limits.MARGIN - 1)
+    clock.sleep(30 + rate_limits.MARGIN - 1)
     assert take("b") > 0
     clock.sleep(1.1)
     assert take("b") == 0.0
@@ -278,19 +278,19 @@ def test_a_call_that_was_given_up_keeps_its_place_until_it_is_freed(clock: Clock
     settings.DAILYCAST_RATE_LIMITS = {KEY: "50/1"}
     take("a", seconds=30)
     clock.sleep(30)
-    limits.extend(KEY, "a")
-    clock.sleep(limits.MARGIN + 60)
+    rate_limits.extend(KEY, "a")
+    clock.sleep(rate_limits.MARGIN + 60)
     assert take("b") > 0
     free("a")
-    clock.sleep(limits.AGAIN)
+    clock.sleep(rate_limits.AGAIN)
     assert take("b") == 0.0
 
 
 def test_but_not_for_ever(clock: Clock, settings: Any) -> None:
     settings.DAILYCAST_RATE_LIMITS = {KEY: "50/1"}
     take("a")
-    limits.extend(KEY, "a")
-    clock.sleep(limits.HOLD - 1)
+    rate_limits.extend(KEY, "a")
+    clock.sleep(rate_limits.HOLD - 1)
     assert take("b") > 0
     clock.sleep(1.1)
     assert take("b") == 0.0
@@ -301,14 +301,14 @@ def test_a_place_that_another_has_by_now_is_not_taken_back(clock: Clock, setting
     take("a", seconds=30)
     clock.sleep(60)
     take("b")
-    limits.extend(KEY, "a")
+    rate_limits.extend(KEY, "a")
     assert set(RateLimit.objects.get().state["flying"]) == {"b"}
 
 
 def test_where_calls_at_once_are_not_counted_nothing_is_held(settings: Any) -> None:
     settings.DAILYCAST_RATE_LIMITS = {KEY: "50"}
     for key in (KEY, "shop/free"):
-        limits.extend(key, "a")  # asks no database
+        rate_limits.extend(key, "a")  # asks no database
 
 
 # Really at once
@@ -325,7 +325,7 @@ def test_eight_threads_keep_to_both_limits(settings: Any) -> None:
                 ticket = f"{name}{number}"
                 moments = list[float]()
                 while not moments:
-                    moments, wait = limits.acquire(KEY, [ticket], 30)
+                    moments, wait = rate_limits.acquire(KEY, [ticket], 30)
                     time.sleep(wait)
                 time.sleep(max(moments[0] - time.monotonic(), 0))
                 with lock:

@@ -16,9 +16,9 @@ from django.db import connection
 from django.utils import timezone
 
 from dailycast import services
-from dailycast.jobs import job
-from dailycast.jobs import job as job_
-from dailycast.jobs import queue as jobs
+from dailycast.jobs.job import LONG_AGO, Job, stopping
+from dailycast.jobs.job import LONG_AGO, Job, stopping
+from dailycast.jobs import queue
 from dailycast.models import DailyPodcast, ProviderCall, Reason, Status, dates
 from dailycast.purchases import attempts
 from dailycast.runners import nightly
@@ -46,7 +46,7 @@ def school(cloud: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iter
     cloud.script = SCRIPT
     monkeypatch.setattr("tests.runners.test_nightly.records", {})
     monkeypatch.setattr(attempts, "RETRY_DELAY", 0.0)
-    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", 0.1)
+    monkeypatch.setattr("dailycast.jobs.job.FIRST_RETRY_DELAY", 0.1)
     yield cloud
     for thread in threading.enumerate():
         if thread.name == "dailycast-heartbeat":
@@ -274,7 +274,7 @@ def test_what_is_put_back_is_tried_again_before_the_end(school: Cloud) -> None:
 
 
 def test_what_is_put_back_for_long_is_left_to_another_run(school: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", nightly.LONGEST_WAIT + 60)
+    monkeypatch.setattr("dailycast.jobs.job.FIRST_RETRY_DELAY", nightly.LONGEST_WAIT + 60)
     enrol("alex", "kim")
     school.fail("openai", Fault.UNAVAILABLE, times=2, matching="Kim")
     status, out, _ = run()
@@ -307,7 +307,7 @@ def test_a_retry_makes_the_audio_and_pays_for_no_script(school: Cloud, settings:
 
 
 def test_what_a_dead_run_left_is_taken_up_by_the_next(school: Cloud, alex: User) -> None:
-    jobs.submit(alex, source="daily", edition_date=date(2026, 11, 23), request_key=f"daily:{alex.pk}:2026-11-23")
+    queue.submit(alex, source="daily", edition_date=date(2026, 11, 23), request_key=f"daily:{alex.pk}:2026-11-23")
     DailyPodcast.objects.update(status=Status.RUNNING, lease_until=None, attempts=1)
     assert run("--date", "2026-11-23")[0] == 0
     assert (made(), DailyPodcast.objects.get().attempts) == (["alex"], 2)
@@ -315,11 +315,11 @@ def test_what_a_dead_run_left_is_taken_up_by_the_next(school: Cloud, alex: User)
 
 def test_a_run_that_is_told_to_stop_begins_nobody_else(school: Cloud) -> None:
     enrol("alex", "kim")
-    job.stopping.set()
+    stopping.set()
     try:
         tally = nightly.Edition(date(2026, 11, 23), None, 2).make()
     finally:
-        job.stopping.clear()
+        stopping.clear()
     assert (tally.seen, school.calls) == (0, [])
 
 
@@ -344,7 +344,7 @@ DAY = date(2026, 11, 23)
 def left(name: str, day: date = DAY, **values: Any) -> DailyPodcast:
     """A row of the nightly edition as somebody else has left it."""
     user = User.objects.filter(username=name).first() or User.objects.create_user(name, first_name=name.title())
-    row = jobs.submit(user, source="daily", edition_date=day, request_key=f"daily:{user.pk}:{day}")
+    row = queue.submit(user, source="daily", edition_date=day, request_key=f"daily:{user.pk}:{day}")
     DailyPodcast.objects.filter(pk=row.pk).update(**values)
     return row
 
@@ -386,7 +386,7 @@ def test_what_others_end_meanwhile_is_looked_at_again(school: Cloud, monkeypatch
         connection.close()
 
     timer = threading.Timer(0.2, others_end)
-    monkeypatch.setattr(jobs, "sweep", timer.start)  # with which a run begins
+    monkeypatch.setattr(queue, "sweep", timer.start)  # with which a run begins
     status, out, _ = run("--date", str(DAY))
     timer.join()
     assert (status, out.splitlines()) == (0, ["Made 0, failed 0, made before 1.", "Skipped: 0 opted out, 0 no data."])
@@ -456,14 +456,14 @@ def test_what_is_stopped_midway_says_how_many_it_has_not_looked_at(school: Cloud
 
     def write(prompt: str) -> str:
         if "Kim" in prompt:
-            job.stopping.set()
+            stopping.set()
         return SCRIPT
 
     school.script = write
     status, out, err = run("--concurrency", "1")
     assert (status, err) == (1, "Interrupted: 2 learners not looked at. Run this again.\n")
     assert out.startswith("Made 3, failed 0, made before 0.")
-    assert (made(), len(school.calls), job.stopping.is_set()) == (["alex", "bo", "kim"], 3, False)
+    assert (made(), len(school.calls), stopping.is_set()) == (["alex", "bo", "kim"], 3, False)
 
 
 def test_three_failures_in_a_row_before_a_voice_has_spoken_end_it(school: Cloud) -> None:
@@ -477,7 +477,7 @@ def test_three_failures_in_a_row_before_a_voice_has_spoken_end_it(school: Cloud)
 
 
 def test_three_that_are_put_back_in_a_row_end_it_too(school: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", 60)
+    monkeypatch.setattr("dailycast.jobs.job.FIRST_RETRY_DELAY", 60)
     enrol(*"abcde")
     school.fail("openai", Fault.UNAVAILABLE, times=None)
     status, out, err = run("--concurrency", "4")
@@ -491,7 +491,7 @@ def test_who_is_looked_at_again_and_again_is_no_row_of_failures(school: Cloud, m
     enrol("ax", "bx", "cx", "yx", "zx")
     school.fail("openai", Fault.UNAVAILABLE, times=None, matching="Yx")
     school.fail("openai", Fault.UNAVAILABLE, times=None, matching="Zx")
-    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", 0.02)
+    monkeypatch.setattr("dailycast.jobs.job.FIRST_RETRY_DELAY", 0.02)
     status, out, err = run("--concurrency", "1")
     assert (status, err) == (1, "")
     assert "Made 3, " in out
@@ -547,11 +547,11 @@ def test_a_fault_that_all_would_meet_is_not_met_by_what_was_forgotten(school: Cl
 def test_who_is_told_to_stop_begins_nothing_that_was_forgotten(school: Cloud) -> None:
     old = left("kim", date(2026, 11, 20), **WAITS, next_attempt_at=hence(-5))
     before = DailyPodcast.objects.values().get(pk=old.pk)
-    job.stopping.set()
+    stopping.set()
     try:
         nightly.Edition(DAY).make()
     finally:
-        job.stopping.clear()
+        stopping.clear()
     assert DailyPodcast.objects.values().get(pk=old.pk) == before
 
 
