@@ -1,21 +1,18 @@
-"""What the tests of the runners share."""
-
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from dailycast.jobs.job import LONG_AGO, Job, stopping
+from dailycast.jobs.job import stopping
 from dailycast.purchases import attempts
 from dailycast.runners import thread
 from tests.cloud import Cloud
 
 
-@pytest.fixture(autouse=True)
-def house(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The built-in writer and no voice, where a test says nothing else; at the end all threads have done their work."""
-    settings.DAILYCAST_LEARNER_CONTEXT = ""
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nobody waits long for another attempt; when the test ends, its jobs and their threads end."""
     monkeypatch.setattr(attempts, "RETRY_DELAY", 0.0)
     monkeypatch.setattr("dailycast.jobs.job.FIRST_RETRY_DELAY", 0.2)
     yield
@@ -36,10 +33,16 @@ def writer(cloud: Cloud, settings: Any) -> Cloud:
 
 
 @pytest.fixture
-def in_threads(settings: Any) -> None:
+def no_records(settings: Any) -> None:
+    """The host has no records of its learners."""
+    settings.DAILYCAST_LEARNER_CONTEXT = ""
+
+
+@pytest.fixture
+def thread_runner(settings: Any) -> None:
     settings.DAILYCAST_RUNNER = "thread"
 
 
 @pytest.fixture
-def by_worker(settings: Any) -> None:
+def worker_runner(settings: Any) -> None:
     settings.DAILYCAST_RUNNER = "worker"

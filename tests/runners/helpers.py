@@ -6,30 +6,31 @@ from collections.abc import Callable
 
 from django.db import connection
 
-from dailycast.jobs.job import LONG_AGO, Job, stopping
+from dailycast.jobs.job import stopping
 from dailycast.models import DailyPodcast, Status
-
-
-def until(happens: Callable[[], bool], seconds: float = 10) -> bool:
-    ends = time.monotonic() + seconds
-    while not happens() and time.monotonic() < ends:
-        time.sleep(0.02)
-    return happens()
 
 
 def row() -> DailyPodcast:
     return DailyPodcast.objects.get()
 
 
-def is_made() -> bool:
+def is_completed() -> bool:
     return row().status == Status.COMPLETED
 
 
+def wait_until(happens: Callable[[], bool], seconds: float = 10) -> bool:
+    """Whether it `happens` within so many seconds."""
+    ends = time.monotonic() + seconds
+    while not happens() and time.monotonic() < ends:
+        time.sleep(0.02)
+    return happens()
+
+
 def stop_when(happens: Callable[[], bool]) -> threading.Thread:
-    """Tell this process's jobs to stop as soon as `happens`."""
+    """Ask the jobs of this process to stop as soon as it `happens`."""
 
     def watch() -> None:
-        until(happens)
+        wait_until(happens)
         connection.close()
         stopping.set()
 

@@ -11,35 +11,38 @@ from django.contrib.auth.models import User
 
 from dailycast import runners, services
 from dailycast.runners import celery
+from tests.runners.helpers import row
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("quick_retries", "no_records")]
 
 
-def test_a_broker_that_is_down_keeps_no_page_waiting(
+def test_a_page_does_not_wait_for_a_broker_that_is_down(
     alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    celery = pytest.importorskip("celery")
+    sdk = pytest.importorskip("celery")
     settings.DAILYCAST_RUNNER = "celery"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    app = celery.Celery("school", broker=f"amqp://127.0.0.1:{port}//", set_as_current=False)
+    app = sdk.Celery("school", broker=f"amqp://127.0.0.1:{port}//", set_as_current=False)
     task = app.task(services.run, name="dailycast.run")
     monkeypatch.setattr(celery, "import_string", {"dailycast.tasks.run": task}.__getitem__)
-    naps: list[float] = []
+    sleeps: list[float] = []
 
-    def nap(seconds: float) -> None:
-        naps.append(seconds)
+    def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
         raise TimeoutError
 
-    monkeypatch.setattr("kombu.utils.functional.sleep", nap)
+    monkeypatch.setattr("kombu.utils.functional.sleep", sleep)
     podcast = runners.submit(alex, "en")
-    assert (podcast.pk, row().status, naps) == (row().pk, "pending", [])
+    assert (podcast.pk, row().status, sleeps) == (row().pk, "pending", [])
     assert any(record.exc_info and "refused" in str(record.exc_info[1]) for record in caplog.records)
 
 
-def test_a_task_carries_the_key_and_is_sent_once(alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_has_the_key_and_is_sent_once(alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[tuple[int, ...], dict[str, object]]] = []
 
     class App:
-        """As much of Celery's as a sender needs."""
+        """As much of Celery as a sender needs."""
 
         conf = SimpleNamespace(broker_transport_options={"region": "eu"})
 

@@ -12,14 +12,17 @@ from dailycast.errors import InTransactionError
 from dailycast.jobs import queue
 from dailycast.models import DailyPodcast, Reason, Source
 from tests.cloud import Cloud, Fault
+from tests.runners.helpers import row
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("quick_retries", "no_records")]
 
 
-def test_inline_makes_it_at_once(alex: User) -> None:
+def test_the_inline_runner_makes_it_at_once(alex: User) -> None:
     podcast = runners.submit(alex, "en", source=Source.ADMIN)
     assert (podcast.pk, row().status, row().source) == (row().pk, "completed", "admin")
 
 
-def test_inline_is_refused_inside_a_transaction_before_there_is_a_row(alex: User) -> None:
+def test_the_inline_runner_refuses_a_transaction_before_there_is_a_row(alex: User) -> None:
     with pytest.raises(InTransactionError), transaction.atomic():
         runners.submit(alex, "en")
     assert not DailyPodcast.objects.exists()
@@ -31,7 +34,7 @@ def test_an_unknown_runner_is_named(alex: User, settings: Any) -> None:
         runners.submit(alex, "en")
 
 
-def test_a_person_may_have_it_tried_again(writer: Cloud, alex: User) -> None:
+def test_a_person_may_retry_what_failed(writer: Cloud, alex: User) -> None:
     writer.fail("openai", Fault.BAD_KEY)
     runners.submit(alex, "en")
     assert row().status == "failed"
@@ -39,7 +42,7 @@ def test_a_person_may_have_it_tried_again(writer: Cloud, alex: User) -> None:
     assert (row().status, row().error_code) == ("completed", Reason.AUDIO_NOT_CONFIGURED)
 
 
-def test_what_is_being_made_is_not_begun_again(alex: User) -> None:
+def test_what_is_being_made_is_not_retried(alex: User) -> None:
     job = queue.claim(queue.submit(alex, "en").pk)
     assert job is not None
     assert runners.retry(row()) is False

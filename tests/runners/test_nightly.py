@@ -16,9 +16,8 @@ from django.db import connection
 from django.utils import timezone
 
 from dailycast import services
-from dailycast.jobs.job import LONG_AGO, Job, stopping
-from dailycast.jobs.job import LONG_AGO, Job, stopping
 from dailycast.jobs import queue
+from dailycast.jobs.job import stopping
 from dailycast.models import DailyPodcast, ProviderCall, Reason, Status, dates
 from dailycast.purchases import attempts
 from dailycast.runners import nightly

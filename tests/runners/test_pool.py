@@ -1,4 +1,4 @@
-"""Who makes an episode that a door asks for, and what becomes of it when its process has to end."""
+"""A worker pool: how many threads it has, how it waits, and what it leaves open."""
 
 import threading
 import time
@@ -13,19 +13,16 @@ from dailycast.runners.pool import WorkerPool
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-# A pool
-
-
 def test_a_pool_runs_all_tasks_and_no_more_at_once_than_it_has_threads() -> None:
-    pool, lock, inside, peaks, done = WorkerPool(3), threading.Lock(), set[int](), list[int](), list[int]()
+    pool, lock, running, peaks, done = WorkerPool(3), threading.Lock(), set[int](), list[int](), list[int]()
 
     def task(number: int) -> None:
         with lock:
-            inside.add(number)
-            peaks.append(len(inside))
+            running.add(number)
+            peaks.append(len(running))
         time.sleep(0.02)
         with lock:
-            inside.remove(number)
+            running.remove(number)
             done.append(number)
 
     for number in range(12):
@@ -51,7 +48,7 @@ def test_waiting_for_a_pool_ends_when_its_time_is_up() -> None:
     assert pool.wait(0, 5)
 
 
-def test_a_database_that_fails_ends_one_task_and_not_the_pool(logged: pytest.LogCaptureFixture) -> None:
+def test_a_task_that_fails_does_not_end_the_pool(logged: pytest.LogCaptureFixture) -> None:
     pool, done = WorkerPool(1), list[str]()
 
     def fail() -> None:
@@ -64,7 +61,7 @@ def test_a_database_that_fails_ends_one_task_and_not_the_pool(logged: pytest.Log
     assert logged.messages == ["Dailycast: a sweep will take this up again"]
 
 
-def test_a_pool_keeps_no_connection_open_when_it_is_idle() -> None:
+def test_an_idle_pool_has_no_open_connection() -> None:
     pool, used = WorkerPool(1), list[bool]()
 
     def use() -> None:
@@ -77,18 +74,3 @@ def test_a_pool_keeps_no_connection_open_when_it_is_idle() -> None:
     pool.submit(lambda: seen.append(connection.connection is None))
     assert pool.wait(0, 5)
     assert (used, seen) == ([True], [True])
-
-
-# Here and now
-
-
-# In a thread
-
-
-# Again
-
-
-# A worker
-
-
-# Through Celery

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from dailycast.jobs.job import LONG_AGO, Job, stopping
+from dailycast.jobs.job import stopping
 from dailycast.runners import shutdown
 
 

@@ -7,32 +7,36 @@ import threading
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
 from dailycast import runners, services
-from dailycast.jobs.job import LONG_AGO, Job, stopping
+from dailycast.jobs.job import stopping
 from dailycast.models import DailyPodcast, Status
 from dailycast.runners import worker
 from tests.cloud import Cloud, Fault
+from tests.runners.helpers import is_completed, row, stop_when, wait_until
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("quick_retries", "no_records")]
 
 SCRIPT = "# Many\n" + "\n\n".join(f"This is the sentence with the number {number}." for number in range(12))
 
 
-def test_for_a_worker_the_row_is_left_where_it_is(alex: User, by_worker: None, writer: Cloud) -> None:
+def test_a_request_leaves_the_row_to_a_worker(alex: User, worker_runner: None, writer: Cloud) -> None:
     runners.submit(alex, "en")
     DailyPodcast.objects.update(updated_at=timezone.now() - timedelta(hours=1))
     runners.sweep()
     assert (row().status, writer.calls) == ("pending", [])
 
 
-def test_a_worker_makes_what_is_pending_and_what_others_left(alex: User, by_worker: None) -> None:
+def test_a_worker_makes_pending_rows_and_those_of_dead_workers(alex: User, worker_runner: None) -> None:
     for _ in range(5):
         runners.submit(alex, "en")
-    left = DailyPodcast.objects.order_by("pk")[0].pk
-    DailyPodcast.objects.filter(pk=left).update(
+    expired = DailyPodcast.objects.order_by("pk")[0].pk
+    DailyPodcast.objects.filter(pk=expired).update(
         status=Status.RUNNING, lease_until=timezone.now() - timedelta(seconds=1)
     )
     watcher = stop_when(lambda: DailyPodcast.objects.filter(status=Status.COMPLETED).count() == 5)
@@ -41,17 +45,17 @@ def test_a_worker_makes_what_is_pending_and_what_others_left(alex: User, by_work
     assert set(DailyPodcast.objects.values_list("status", flat=True)) == {"completed"}
 
 
-def test_a_worker_tries_again_what_was_put_back(writer: Cloud, alex: User, by_worker: None) -> None:
+def test_a_worker_retries_a_rescheduled_row(writer: Cloud, alex: User, worker_runner: None) -> None:
     writer.fail("openai", Fault.UNAVAILABLE, times=2)
     runners.submit(alex, "en")
-    watcher = stop_when(is_made)
+    watcher = stop_when(is_completed)
     worker.work(1, poll_seconds=0.05)
     watcher.join()
     assert (row().status, row().attempts) == ("completed", 2)
 
 
-def test_a_worker_that_has_to_end_gives_its_job_back_and_no_text_is_paid_for_twice(
-    cloud: Cloud, alex: User, by_worker: None
+def test_a_worker_that_has_to_end_releases_its_job_and_no_text_is_paid_for_twice(
+    cloud: Cloud, alex: User, worker_runner: None
 ) -> None:
     cloud.script, cloud.latency = SCRIPT, {"polly": 0.3}
     runners.submit(alex, "en")
@@ -71,11 +75,11 @@ def test_a_worker_that_has_to_end_gives_its_job_back_and_no_text_is_paid_for_twi
     assert [call.vendor for call in cloud.calls].count("openai") == 1
 
 
-def test_the_workers_command_ends_on_a_signal(alex: User, by_worker: None) -> None:
+def test_the_workers_command_ends_on_a_signal(alex: User, worker_runner: None) -> None:
     runners.submit(alex, "en")
 
     def end() -> None:
-        until(is_made)
+        wait_until(is_completed)
         connection.close()
         os.kill(os.getpid(), signal.SIGTERM)
 
