@@ -26,7 +26,7 @@ def test_deleting_a_row_deletes_its_file(alex: User, media: Path) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_but_only_after_commit(alex: User, media: Path) -> None:
+def test_the_file_is_deleted_only_after_the_commit(alex: User, media: Path) -> None:
     podcast = with_file(alex)
     with transaction.atomic():
         podcast.delete()
@@ -59,9 +59,8 @@ settings.DATABASES["default"]["NAME"] = sys.argv[1]
 import django; django.setup()
 from django.core.management import call_command; call_command("migrate", verbosity=0)
 from django.contrib.auth.models import User
-from dailycast import storage
-from dailycast.jobs import Job
-from dailycast.models import ProviderCall, DailyPodcast
+from dailycast.audio import storage
+from dailycast.models import DailyPodcast
 media = Path(settings.MEDIA_ROOT)
 podcast = DailyPodcast.objects.create(user=User.objects.create(username="alex"))
 name = storage.write_atomic("podcasts/podcast_1_1.mp3", b"mp3")
@@ -79,7 +78,7 @@ print("deleted once")
 def test_beside_django_cleanup(tmp_path: Path) -> None:
     pytest.importorskip("django_cleanup")
     command = [sys.executable, "-W", "error", "-c", BESIDE_DJANGO_CLEANUP, str(tmp_path / "db.sqlite3")]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("deleted once\n", "")
 
 

@@ -18,7 +18,7 @@ from dailycast.models import dates
         ("Africa/Cairo", date(2026, 4, 24), "2026-04-24T21:00:00+00:00"),
     ],
 )
-def test_a_day_ends_where_the_school_is(zone: str, day: date, ends: str) -> None:
+def test_a_day_ends_in_the_time_zone_of_the_site(zone: str, day: date, ends: str) -> None:
     with override_settings(TIME_ZONE=zone):
         assert dates.day_ends(day).astimezone(UTC).isoformat() == ends
 
@@ -40,13 +40,13 @@ def test_the_local_day_around_a_midnight_that_does_not_exist(
         assert dates.today() == day
 
 
-def test_without_time_zones_it_is_the_servers_day() -> None:
+def test_without_time_zones_it_is_the_day_of_the_server() -> None:
     with override_settings(USE_TZ=False):
         assert dates.today() == date.today()
         assert dates.day_ends(date(2026, 11, 23)) == datetime(2026, 11, 24)
 
 
-def test_a_visitor_in_another_zone_does_not_move_the_schools_day(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_visitor_from_another_zone_does_not_change_the_day_of_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django.utils.timezone.now", lambda: datetime(2026, 11, 23, 20, 0, tzinfo=UTC))
     with override_settings(TIME_ZONE="Europe/Vienna"):
         for zone in ("Asia/Tokyo", "Pacific/Kiritimati", "America/New_York"):

@@ -89,7 +89,7 @@ def test_what_waits_for_its_start_time_at_a_failure_is_not_called_and_costs_noth
 ) -> None:
     settings.DAILYCAST_RATE_LIMITS, settings.DAILYCAST_DAILY_BUDGET_USD = {"shop/basic": "4/9"}, 50
     monkeypatch.setattr(rate_limits, "BURST_SECONDS", 20)  # between two calls
-    monkeypatch.setattr(rate_limits, "AHEAD", 90)
+    monkeypatch.setattr(rate_limits, "LOOKAHEAD", 90)
     begun: list[str] = []
 
     def fail(timeout: float) -> str:
