@@ -10,6 +10,13 @@ from dailycast.studio import providers
 from tests.host_providers import PARROT, SCRIBE, Scribe
 
 
+def test_the_names_of_a_chain_are_those_of_its_setting_in_their_order(settings: Any) -> None:
+    settings.DAILYCAST_LLM_PROVIDERS = "template, openai"
+    settings.DAILYCAST_TTS_PROVIDERS = [PARROT, "nobody", "polly"]
+    assert providers.writers.names() == ("template", "openai")
+    assert providers.voices.names() == (PARROT, "nobody", "polly")
+
+
 def test_the_chain_keeps_its_order_and_logs_what_it_skips(settings: Any, logged: pytest.LogCaptureFixture) -> None:
     settings.DAILYCAST_LLM_PROVIDERS = [SCRIBE, "openai", "nobody", "template"]
     assert [provider.name for provider in providers.writers.configured()] == ["scribe", "template"]
