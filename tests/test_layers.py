@@ -1,4 +1,4 @@
-"""The tree keeps its order: imports point down, one broad except, no look at the environment, SDKs load late."""
+"""The order of the tree: imports point down, one broad except, no access to the environment, SDKs load late."""
 
 import ast
 import re
@@ -28,7 +28,7 @@ def source(module: str) -> str:
 
 
 def lint_imports(folder: Path, module: str = "conf.py", line: str = "") -> tuple[int, str]:
-    """The contract's verdict on a copy of the app in which `module` has one more line."""
+    """Status and report of the contract on a copy of the app in which `module` has one more line."""
     shutil.copytree(APP, folder / "dailycast", ignore=shutil.ignore_patterns("__pycache__", "static", "locale"))
     shutil.copy(APP.parent / "pyproject.toml", folder)
     with (folder / "dailycast" / module).open("a", encoding="utf-8") as file:
@@ -48,7 +48,7 @@ def lint_imports(folder: Path, module: str = "conf.py", line: str = "") -> tuple
         ("newcomer.py", "", "dailycast.newcomer"),
     ],
 )
-def test_an_import_that_climbs_and_a_circle_are_refused(tmp_path: Path, module: str, line: str, broken: str) -> None:
+def test_an_import_that_points_up_and_a_circle_are_refused(tmp_path: Path, module: str, line: str, broken: str) -> None:
     pytest.importorskip("importlinter")
     status, report = lint_imports(tmp_path, module, line)
     assert status == 1

@@ -63,10 +63,10 @@ def test_a_prototypes_table_stops_migrate_before_it_touches_anything(prototype: 
     before = tables()
     with pytest.raises(
         CommandError, match=f"(?s)The table {TABLE} stands already.*Nothing has been changed.*DROP TABLE {TABLE};"
-    ) as told:
+    ) as refused:
         call_command("migrate", verbosity=0)
     assert tables() == before
-    follow_the_advice(str(told.value))
+    follow_the_advice(str(refused.value))
     call_command("migrate", verbosity=0)
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, script_text FROM dailycast_prototype")
@@ -74,9 +74,9 @@ def test_a_prototypes_table_stops_migrate_before_it_touches_anything(prototype: 
     assert "academy_course" in tables()
 
 
-def follow_the_advice(told: str) -> None:
+def follow_the_advice(message: str) -> None:
     with connection.cursor() as cursor:
-        for line in told.splitlines():
+        for line in message.splitlines():
             if line.strip().endswith(";"):
                 cursor.execute(line.strip().rstrip(";"))
 
@@ -93,7 +93,7 @@ def test_migrations_run_back_and_forth() -> None:
     assert TABLE in tables()
 
 
-def test_what_episodes_of_an_earlier_release_have_cost_is_in_the_ledger(transactional_db: None) -> None:
+def test_the_costs_of_episodes_of_an_earlier_release_are_in_the_ledger(transactional_db: None) -> None:
     user = User.objects.create_user("alex")
     podcast = DailyPodcast.objects.create(user=user, llm_provider="openai", llm_model="gpt-4o", tts_characters=90)
     DailyPodcast.objects.update(cost_usd=Decimal("0.0021"))

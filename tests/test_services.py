@@ -1,3 +1,5 @@
+"""The story from a user to an episode, with real vendors' SDKs and a stand-in for the vendors."""
+
 import logging
 import threading
 from decimal import Decimal
@@ -13,8 +15,8 @@ from tinytag import TinyTag
 from dailycast import services
 from dailycast.audio import mp3, storage
 from dailycast.errors import LanguageError, LearnerContextError, Mp3Error, ProviderError, ScriptError
-from dailycast.jobs import job as job_
-from dailycast.jobs import queue as jobs
+from dailycast.jobs import queue
+from dailycast.jobs.job import Job
 from dailycast.models import DailyPodcast, ProviderCall, Reason
 from dailycast.studio import voices, writers
 from tests.cloud import Cloud, Fault
@@ -50,7 +52,7 @@ def spoken(cloud: Cloud) -> list[str]:
     return [call.text for call in cloud.calls if call.vendor == "polly"]
 
 
-def use_writers(cloud: Cloud) -> list[str]:
+def writers_asked(cloud: Cloud) -> list[str]:
     return [call.vendor for call in cloud.calls if call.vendor != "polly"]
 
 
@@ -103,7 +105,7 @@ def test_chapters_and_cues_follow_the_measured_speech(cloud: Cloud, alex: User) 
     assert row.chapters[1]["start"] == row.cues[2]["start"]
 
 
-def test_neither_address_nor_id_nor_name_of_account_reaches_a_vendor(
+def test_no_address_id_or_account_name_reaches_a_vendor(
     cloud: Cloud, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(records, "goal", "Write to kim@school.example")
@@ -111,10 +113,10 @@ def test_neither_address_nor_id_nor_name_of_account_reaches_a_vendor(
         "kim_account_77", pk=987654321, first_name="kim@school.example", email="kim@school.example"
     )
     services.create_podcast_for_user(user, "en")
-    told = " ".join(f"{call.text} {call.body}" for call in cloud.calls)
-    assert "Write to" in told
+    sent = " ".join(f"{call.text} {call.body}" for call in cloud.calls)
+    assert "Write to" in sent
     for private in ("school.example", "987654321", "kim_account_77"):
-        assert private not in told
+        assert private not in sent
 
 
 def test_without_a_language_it_is_the_learners_own_then_the_default(
@@ -151,7 +153,8 @@ def test_a_writer_that_is_down_is_asked_twice_then_the_next(
     for vendor in down:
         cloud.fail(vendor, Fault.UNAVAILABLE, times=None)
     row = services.create_podcast_for_user(alex, "en")
-    assert (row.llm_provider, row.status, row.tts_provider, use_writers(cloud)) == (writer, "completed", "polly", asked)
+    assert (row.llm_provider, row.status, row.tts_provider) == (writer, "completed", "polly")
+    assert writers_asked(cloud) == asked
 
 
 @pytest.fixture
@@ -160,25 +163,25 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault.BAD_KEY, Fault.QUOTA, Fault.REFUSAL, Fault.FILTER, Fault.LENGTH])
-def test_what_fails_for_good_is_asked_once(cloud: Cloud, alex: User, fault: Fault) -> None:
+def test_a_writer_that_fails_for_good_is_asked_once(cloud: Cloud, alex: User, fault: Fault) -> None:
     cloud.fail("openai", fault, times=None)
     row = services.create_podcast_for_user(alex, "en")
-    assert (row.llm_provider, use_writers(cloud)) == ("gemini", ["openai", "gemini"])
+    assert (row.llm_provider, writers_asked(cloud)) == ("gemini", ["openai", "gemini"])
 
 
 @pytest.mark.parametrize(
     "fault", [Fault.EMPTY, Fault.NO_CHOICES, Fault.BAD_JSON, Fault.HTML, Fault.CUT_LENGTH, Fault.RESET]
 )
-def test_a_fault_that_passes_costs_one_more_try(cloud: Cloud, alex: User, fault: Fault, no_waiting: None) -> None:
+def test_a_transient_fault_costs_one_more_call(cloud: Cloud, alex: User, fault: Fault, no_waiting: None) -> None:
     cloud.fail("openai", fault, times=1)
     row = services.create_podcast_for_user(alex, "en")
-    assert (row.llm_provider, use_writers(cloud)) == ("openai", ["openai", "openai"])
+    assert (row.llm_provider, writers_asked(cloud)) == ("openai", ["openai", "openai"])
 
 
 def test_an_answer_with_nothing_to_speak_is_a_failure(cloud: Cloud, alex: User) -> None:
     cloud.script = "# A title alone\n[music]"
     row = services.create_podcast_for_user(alex, "en")
-    assert (row.llm_provider, use_writers(cloud)) == ("template", ["openai", "gemini"])
+    assert (row.llm_provider, writers_asked(cloud)) == ("template", ["openai", "gemini"])
 
 
 def test_no_writer_at_all_is_a_failed_row_that_says_why(cloud: Cloud, alex: User, settings: Any) -> None:
@@ -265,15 +268,15 @@ def test_no_writer_configured_says_what_to_set(alex: User, settings: Any) -> Non
 
 
 @pytest.mark.parametrize(("characters", "writer"), [(11_990, "openai"), (12_050, "template")])
-def test_a_writer_that_runs_on_is_not_spoken(cloud: Cloud, alex: User, characters: int, writer: str) -> None:
+def test_a_script_that_is_far_too_long_is_not_spoken(cloud: Cloud, alex: User, characters: int, writer: str) -> None:
     cloud.script = "# Long\n" + "Ten chars. " * (characters // 11)
-    row = services.retry_now(jobs.submit(alex, "en", with_audio=False))
+    row = services.retry_now(queue.submit(alex, "en", with_audio=False))
     assert row.llm_provider == writer
 
 
 def test_a_long_episode_may_be_long(cloud: Cloud, alex: User) -> None:
     cloud.script = "# Long\n" + "Ten chars. " * 1_300
-    assert services.retry_now(jobs.submit(alex, "en", minutes=10, with_audio=False)).llm_provider == "openai"
+    assert services.retry_now(queue.submit(alex, "en", minutes=10, with_audio=False)).llm_provider == "openai"
 
 
 # The voice
@@ -306,7 +309,7 @@ def test_a_language_without_a_voice_is_script_only_and_says_so(
     "fault",
     [Fault.BAD_KEY, Fault.EXPIRED_TOKEN, Fault.SERVER_ERROR, Fault.HALF_AUDIO, Fault.NO_AUDIO, Fault.CUT_SILENT],
 )
-def test_speech_that_fails_keeps_the_script_and_never_pays_for_it_again(
+def test_where_the_voice_fails_the_script_stays_and_is_never_paid_for_again(
     cloud: Cloud, alex: User, fault: Fault, media: Path, no_waiting: None
 ) -> None:
     cloud.script = SCRIPT
@@ -318,13 +321,13 @@ def test_speech_that_fails_keeps_the_script_and_never_pays_for_it_again(
     assert not row.audio_file
     assert not media.exists()
     cloud.mend()
-    again = services.retry_now(DailyPodcast.objects.get())
-    assert (again.status, again.tts_provider, again.error_code, again.error_message) == ("completed", "polly", "", "")
-    assert (media / str(again.audio_file)).exists()
-    assert use_writers(cloud) == ["openai"]
+    row = services.retry_now(DailyPodcast.objects.get())
+    assert (row.status, row.tts_provider, row.error_code, row.error_message) == ("completed", "polly", "", "")
+    assert (media / str(row.audio_file)).exists()
+    assert writers_asked(cloud) == ["openai"]
 
 
-def test_speech_that_fails_is_counted_as_far_as_it_was_bought(cloud: Cloud, alex: User) -> None:
+def test_where_the_voice_fails_what_was_bought_is_counted(cloud: Cloud, alex: User) -> None:
     cloud.script = SCRIPT
     cloud.latency = {"polly": 0.1}
     cloud.fail("polly", Fault.TEXT_TOO_LONG, times=None, matching="Metternich")
@@ -387,7 +390,7 @@ def test_a_script_of_9000_characters_is_spoken_whole_within_the_limits(cloud: Cl
 
 def test_clips_that_differ_in_form_are_not_joined(cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud.script = SCRIPT
-    monkeypatch.setattr(mp3, "join", refuse)
+    monkeypatch.setattr(mp3, "join", refuse_to_join)
     row = services.create_podcast_for_user(alex, "en")
     assert (row.error_code, row.error_message) == (
         Reason.AUDIO_FAILED,
@@ -395,12 +398,12 @@ def test_clips_that_differ_in_form_are_not_joined(cloud: Cloud, alex: User, monk
     )
 
 
-def refuse(parts: object) -> None:
+def refuse_to_join(parts: object) -> None:
     raise Mp3Error("24000 Hz and 22050 Hz")
 
 
 def test_script_only_asks_no_voice(cloud: Cloud, alex: User, logged: pytest.LogCaptureFixture) -> None:
-    row = services.retry_now(jobs.submit(alex, "en", with_audio=False))
+    row = services.retry_now(queue.submit(alex, "en", with_audio=False))
     assert (row.status, row.tts_provider, row.error_code) == ("completed", "none", Reason.AUDIO_NOT_ASKED)
     assert spoken(cloud) == []
     assert warnings(logged) == []
@@ -411,7 +414,7 @@ def test_a_long_title_is_cut_to_fit(cloud: Cloud, alex: User) -> None:
     assert services.create_podcast_for_user(alex, "en").title == "T" * 200
 
 
-def test_the_sound_file_bears_the_title(cloud: Cloud, alex: User, media: Path) -> None:
+def test_the_mp3_has_the_title(cloud: Cloud, alex: User, media: Path) -> None:
     cloud.script = SCRIPT
     row = services.create_podcast_for_user(alex, "en")
     assert TinyTag.get(media / str(row.audio_file)).title == "Vienna, and one question"
@@ -419,17 +422,17 @@ def test_the_sound_file_bears_the_title(cloud: Cloud, alex: User, media: Path) -
 
 
 def test_minutes_reach_the_writer(cloud: Cloud, alex: User, settings: Any) -> None:
-    services.retry_now(jobs.submit(alex, "en", minutes=2, with_audio=False))
+    services.retry_now(queue.submit(alex, "en", minutes=2, with_audio=False))
     settings.DAILYCAST_MINUTES = 7
-    services.retry_now(jobs.submit(alex, "en", with_audio=False))
+    services.retry_now(queue.submit(alex, "en", with_audio=False))
     assert ["about 2 minutes" in cloud.calls[0].text, "about 7 minutes" in cloud.calls[1].text] == [True, True]
 
 
 def test_an_episode_that_has_its_audio_is_left_alone(cloud: Cloud, alex: User) -> None:
     row = services.create_podcast_for_user(alex, "en")
     calls = len(cloud.calls)
-    again = services.retry_now(DailyPodcast.objects.get())
-    assert (again.audio_file, again.status, len(cloud.calls)) == (row.audio_file, "completed", calls)
+    retried = services.retry_now(DailyPodcast.objects.get())
+    assert (retried.audio_file, retried.status, len(cloud.calls)) == (row.audio_file, "completed", calls)
 
 
 # Saving
@@ -439,9 +442,7 @@ def full_disk(name: str, data: bytes) -> str:
     raise OSError(28, "No space left on device")
 
 
-def test_a_full_disk_keeps_the_script_and_what_was_paid(
-    cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_a_full_disk_the_script_and_its_cost_stay(cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud.script = SCRIPT
     monkeypatch.setattr(storage, "write_atomic", full_disk)
     row = services.create_podcast_for_user(alex, "en")
@@ -458,13 +459,13 @@ def test_the_script_is_saved_before_the_first_character_is_spoken(
 ) -> None:
     saved: list[tuple[str, str]] = []
 
-    def look(*_: object) -> None:
+    def note_row(*_: object) -> None:
         row = DailyPodcast.objects.get()
         saved.append((row.status, row.script_text))
         raise ProviderError("no", permanent=True)
 
     cloud.script = SCRIPT
-    monkeypatch.setattr(services, "make_speech", look)
+    monkeypatch.setattr(services, "make_speech", note_row)
     services.create_podcast_for_user(alex, "en")
     assert saved == [("running", SCRIPT.strip())]
 
@@ -474,16 +475,16 @@ def test_the_name_is_on_the_row_before_the_file_is_written(
 ) -> None:
     named: list[tuple[str, str]] = []
 
-    def look(name: str, data: bytes) -> str:
+    def note_row(name: str, data: bytes) -> str:
         named.append((name, str(DailyPodcast.objects.get().audio_file)))
         return name
 
-    monkeypatch.setattr(storage, "write_atomic", look)
+    monkeypatch.setattr(storage, "write_atomic", note_row)
     row = services.create_podcast_for_user(alex, "en")
     assert [pair for pair in named if "clips/" not in pair[0]] == [(row.audio_file.name, row.audio_file.name)]
 
 
-def test_a_disk_without_room_is_told_before_a_character_is_paid_for(
+def test_a_disk_without_space_is_reported_before_a_character_is_paid_for(
     cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "free_bytes", lambda: 300_000)
@@ -515,15 +516,15 @@ def test_what_an_editor_changes_meanwhile_is_spoken_too(
 
 
 def test_a_script_that_an_editor_wrote_meanwhile_is_not_overwritten(cloud: Cloud, alex: User) -> None:
-    podcast, real = jobs.submit(alex, "en", with_audio=False), job_.Job.current_script
+    podcast, real = queue.submit(alex, "en", with_audio=False), Job.current_script
 
-    def late(job: job_.Job) -> str:
+    def edit_first(job: Job) -> str:
         DailyPodcast.objects.filter(script_text="").update(script_text="An editor was quicker.")
         return real(job)
 
     cloud.script = SCRIPT
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job_.Job, "current_script", late)
+        patch.setattr(Job, "current_script", edit_first)
         row = services.retry_now(podcast)
     assert (row.status, row.script_text) == ("completed", "An editor was quicker.")
     assert row.calls.get().outcome == "ok"
@@ -557,14 +558,14 @@ def test_a_script_that_was_bought_before_a_crash_is_not_bought_again(cloud: Clou
         raise Crash
 
     cloud.script = SCRIPT
-    podcast = jobs.submit(alex, "en", with_audio=False)
+    podcast = queue.submit(alex, "en", with_audio=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writers, "_checked", crash)
         with pytest.raises(Crash):
             services.run(podcast.pk)
     DailyPodcast.objects.update(lease_until=None)
     row = services.retry_now(podcast)
-    assert (row.script_text, row.attempts, use_writers(cloud)) == (SCRIPT.strip(), 2, ["openai"])
+    assert (row.script_text, row.attempts, writers_asked(cloud)) == (SCRIPT.strip(), 2, ["openai"])
     assert (row.prompt_tokens or 0) + (row.completion_tokens or 0) == cloud.billed("openai")
     assert row.calls.get().answer == ""
 
@@ -574,7 +575,7 @@ def test_another_attempt_asks_with_the_records_of_the_first(
 ) -> None:
     settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
     cloud.fail("openai", Fault.UNAVAILABLE, times=2)
-    podcast = jobs.submit(alex, with_audio=False)
+    podcast = queue.submit(alex, with_audio=False)
     services.run(podcast.pk, can_reschedule=True)
     monkeypatch.setattr("tests.test_services.records", {"goal": "Something else", "language": "fr"})
     DailyPodcast.objects.update(next_attempt_at=None)
@@ -584,13 +585,13 @@ def test_another_attempt_asks_with_the_records_of_the_first(
     assert len({call.text for call in cloud.calls}) == 1
 
 
-@pytest.mark.parametrize(("patient", "status", "due"), [(True, "pending", True), (False, "failed", False)])
-def test_a_fault_that_passes_is_tried_again_by_those_who_come_back(
-    cloud: Cloud, alex: User, settings: Any, no_waiting: None, patient: bool, status: str, due: bool
+@pytest.mark.parametrize(("can_reschedule", "status", "due"), [(True, "pending", True), (False, "failed", False)])
+def test_only_a_job_that_can_be_rescheduled_is_put_back_after_a_transient_fault(
+    cloud: Cloud, alex: User, settings: Any, no_waiting: None, can_reschedule: bool, status: str, due: bool
 ) -> None:
     settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
     cloud.fail("openai", Fault.UNAVAILABLE, times=None)
-    services.run(jobs.submit(alex, "en").pk, can_reschedule=patient)
+    services.run(queue.submit(alex, "en").pk, can_reschedule=can_reschedule)
     row = DailyPodcast.objects.get()
     assert (row.status, row.next_attempt_at is not None, row.error_code) == (status, due, Reason.NO_SCRIPT)
 
@@ -600,7 +601,7 @@ def test_each_attempt_comes_twice_as_late_up_to_a_day(
 ) -> None:
     settings.DAILYCAST_LLM_PROVIDERS, settings.DAILYCAST_MAX_ATTEMPTS = ["openai"], 20
     cloud.fail("openai", Fault.UNAVAILABLE, times=None)
-    pk, waits = jobs.submit(alex, "en").pk, list[int]()
+    pk, waits = queue.submit(alex, "en").pk, list[int]()
     for attempts in (0, 1, 2, 15):
         DailyPodcast.objects.update(next_attempt_at=None, attempts=attempts)
         services.run(pk, can_reschedule=True)
@@ -611,7 +612,7 @@ def test_each_attempt_comes_twice_as_late_up_to_a_day(
 
 
 def test_a_job_that_never_came_to_an_end_needs_a_person(cloud: Cloud, alex: User) -> None:
-    pk = jobs.submit(alex, "en").pk
+    pk = queue.submit(alex, "en").pk
     DailyPodcast.objects.update(status="running", lease_until=None, attempts=5, script_text="Hello.")
     services.run(pk)
     row = DailyPodcast.objects.get()
@@ -624,7 +625,9 @@ def test_a_job_that_never_came_to_an_end_needs_a_person(cloud: Cloud, alex: User
 # What it costs
 
 
-def test_a_budget_that_holds_the_script_alone_leaves_the_script(cloud: Cloud, alex: User, settings: Any) -> None:
+def test_a_budget_that_is_enough_for_the_script_alone_leaves_the_script(
+    cloud: Cloud, alex: User, settings: Any
+) -> None:
     settings.DAILYCAST_DAILY_BUDGET_USD = "0.0065"
     cloud.script = "# T\n" + "A sentence that costs something. " * 15
     settings.DAILYCAST_PRICES = {"openai/gpt-6-luna": "0.10/0.50", "polly/neural": "1000"}
@@ -638,7 +641,7 @@ def test_an_unknown_model_costs_an_unknown_sum(cloud: Cloud, alex: User, setting
     assert services.create_podcast_for_user(alex, "en").cost_usd is None
 
 
-def test_a_server_of_ones_own_costs_nothing(cloud: Cloud, alex: User, settings: Any) -> None:
+def test_a_model_on_the_owners_server_costs_nothing(cloud: Cloud, alex: User, settings: Any) -> None:
     settings.OPENAI_API_KEY = ""
     settings.DAILYCAST_OPENAI_MODEL = "gpt-4o-mini"
     settings.AWS_ACCESS_KEY_ID = ""
@@ -691,7 +694,7 @@ def test_synthesize_audio_raises_when_the_voice_fails(cloud: Cloud, db: None) ->
 
 
 @pytest.mark.parametrize("text", ["", "# Only a title", "Hello.\n[pause soon]"])
-def test_synthesize_audio_refuses_a_script_to_mend(cloud: Cloud, text: str) -> None:
+def test_synthesize_audio_refuses_a_script_that_an_editor_has_to_mend(cloud: Cloud, text: str) -> None:
     with pytest.raises(ScriptError):
         services.synthesize_audio(text, "en")
     assert cloud.calls == []
@@ -702,7 +705,7 @@ def test_no_thread_outlives_an_episode(cloud: Cloud, alex: User) -> None:
     assert [thread for thread in threading.enumerate() if thread.name == "dailycast-call"] == []
 
 
-# A script of no use
+# An unusable script
 
 
 def test_a_script_with_nothing_to_speak_is_billed_as_failed_and_its_text_is_gone(
@@ -718,10 +721,10 @@ def test_a_script_with_nothing_to_speak_is_billed_as_failed_and_its_text_is_gone
     assert row.cost_usd == round(call.cost_usd, 6)
     cloud.script = SCRIPT
     assert services.retry_now(row).has_audio
-    assert use_writers(cloud) == ["openai", "openai"]
+    assert writers_asked(cloud) == ["openai", "openai"]
 
 
-def test_a_useless_script_of_one_writer_is_not_taken_up_with_the_next_ones(cloud: Cloud, alex: User) -> None:
+def test_an_unusable_script_of_one_writer_is_not_used_with_the_next_one(cloud: Cloud, alex: User) -> None:
     answers = iter(["# Vienna", SCRIPT])
     cloud.script = lambda prompt: next(answers)
     row = services.create_podcast_for_user(alex, "en")

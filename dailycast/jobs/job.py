@@ -28,7 +28,7 @@ stopping = threading.Event()  # set when this process is to end: its jobs are re
 class Job:
     """A claimed row. With `can_reschedule` a fault that passes may put the row back for a later attempt.
 
-    Without a row it stands for a caller of the public functions who saves nothing: there is nothing to lose.
+    A job without a row is that of a caller of the public functions who saves nothing: there is nothing to lose.
     """
 
     def __init__(self, podcast: DailyPodcast | None = None, token: str = "", can_reschedule: bool = False) -> None:

@@ -37,7 +37,7 @@ class Reason(models.TextChoices):
 
 
 class Skip(models.TextChoices):
-    """Why a learner gets no nightly edition. Nothing of it is stored."""
+    """Why a learner gets no nightly edition. It is not stored."""
 
     OPTED_OUT = "opted_out", _("opted out")
     NO_DATA = "no_data", _("no data")
@@ -51,22 +51,20 @@ class Kind(models.TextChoices):
 
 
 class Outcome(models.TextChoices):
-    """What became of a call. Of OK and FAILED ones the vendor said what it bills; of REFUSED and BLOCKED ones nothing.
+    """How a call ended. The vendor said what it bills for OK and FAILED, and it bills nothing for REFUSED and BLOCKED.
 
-    The others may be billed, at most with what their row says.
+    The others may be billed, at most with what their entry says.
     """
 
     UNKNOWN = "unknown", _("unknown")  # in flight
     OK = "ok", _("ok")
-    FAILED = "failed", _("failed")  # of no use, and billed all the same
+    FAILED = "failed", _("failed")  # the answer is unusable, and billed
     UNANSWERED = "unanswered", _("unanswered")
     REFUSED = "refused", _("refused")  # not billed
-    BLOCKED = "blocked", _("blocked")  # not billed, nor would any other learner's be: a wrong key, no credit
+    BLOCKED = "blocked", _("blocked")  # not billed, and every other learner's would end so too: a wrong key, no credit
     LOST = "lost", _("lost")  # its worker died before the answer came
-    WRITTEN_OFF = "written_off", _("written off")  # lost, and since then a person said to try again
+    WRITTEN_OFF = "written_off", _("written off")  # lost, and a person asked for another attempt since
 
 
 BILLED = (Outcome.OK, Outcome.FAILED)
-
-
-NO_AUDIO = "none"  # what `tts_provider` says of a script-only episode
+NO_AUDIO = "none"  # the `tts_provider` of a script-only episode

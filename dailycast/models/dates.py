@@ -1,4 +1,4 @@
-"""The local day: in some time zones some days have no midnight, so a day is stored as a date."""
+"""The local day. It is stored as a date, because in some time zones some days have no midnight."""
 
 from datetime import date, datetime, timedelta
 
@@ -7,13 +7,12 @@ from django.utils import timezone
 
 
 def local(moment: datetime) -> datetime:
-    """`moment` as the reader's clock has it; a host without time zones stores it so."""
+    """`moment` in the current time zone; a host without time zones stores local times already."""
     return timezone.localtime(moment) if settings.USE_TZ else moment
 
 
 def today() -> date:
-    """The local day of the site, whatever zone a request is in. It is stored as such: in some zones some days have no
-    midnight."""
+    """The local day of the site, in TIME_ZONE, whatever zone a request is in."""
     return timezone.localdate(timezone=timezone.get_default_timezone()) if settings.USE_TZ else date.today()
 
 

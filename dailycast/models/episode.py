@@ -1,4 +1,4 @@
-"""One row per episode, from the moment it is asked for: what was asked, what came of it, what it cost."""
+"""One row for each episode, from the moment it is asked for: what was asked for, the result, and what it cost."""
 
 import re
 import time
@@ -19,7 +19,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from ..audio import captions, storage
-from ..script import grammar as script
+from ..script import grammar
 from .choices import Reason, Source, Status
 from .dates import local
 
@@ -42,14 +42,14 @@ class PodcastQuerySet(models.QuerySet["DailyPodcast"]):
         return self.filter(status=Status.COMPLETED, audio_file__isnull=False).exclude(audio_file="")
 
     def recheck_missing(self) -> None:
-        """A file that was missing may be back, say because its disk is mounted again: its episode has audio then."""
+        """Look again for missing files: they may be back, for example because a disk is mounted again."""
         missing = self.audible().filter(error_code=Reason.MISSING).only("audio_file", "error_code")
         for podcast in missing[:MOST_RECHECKS]:
             podcast.mark_missing(not default_storage.exists(str(podcast.audio_file.name)))
 
 
 def _may_view(user: Any) -> bool:
-    """Only a user model with permissions has staff, so only such a one is asked."""
+    """Only for staff: a user model without permissions has none, and no `has_perm`."""
     return bool(user.has_perm("dailycast.view_dailypodcast"))
 
 
@@ -89,12 +89,12 @@ class DailyPodcast(models.Model):
     source = models.CharField(_("source"), max_length=10, blank=True, choices=Source.choices)
     minutes = models.FloatField(_("minutes asked for"), null=True, blank=True)  # null: DAILYCAST_MINUTES
     with_audio = models.BooleanField(_("with audio"), default=True)
-    edition_date = models.DateField(_("edition"), null=True, blank=True)  # the local day of the nightly one
+    edition_date = models.DateField(_("edition"), null=True, blank=True)  # the local day of the nightly edition
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     claim_token = models.CharField(_("claim"), max_length=32, blank=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
-    guid = models.UUIDField("GUID", default=uuid4, unique=True, editable=False)  # what podcast apps know it by
+    guid = models.UUIDField("GUID", default=uuid4, unique=True, editable=False)  # identifies it in podcast apps
     position_seconds = models.FloatField(_("listened to"), default=0)  # where the learner stopped
     heard_at = models.DateTimeField(_("heard"), null=True, blank=True)
     announced = models.BooleanField(_("announced"), default=False)  # signals.podcast_ready was sent
@@ -123,7 +123,7 @@ class DailyPodcast(models.Model):
 
     @property
     def file_title(self) -> str:
-        """What a downloaded file is called: its title and day, without what file systems refuse."""
+        """The name of a downloaded file: title and day, without the characters that file systems refuse."""
         title = " ".join(re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]', " ", self.title).split()).strip(" .") or "podcast"
         title = title.encode()[:LONGEST_NAME].decode(errors="ignore").strip()
         return f"{title} {self.made_on:%Y-%m-%d}.mp3"
@@ -137,11 +137,11 @@ class DailyPodcast(models.Model):
         """The local day on which it was made."""
         return local(self.made_at).date()
 
-    def mark_missing(self, missing: bool) -> None:
-        """Note on the row that its file is gone, or that it is back."""
-        if missing is (self.error_code == Reason.MISSING):
+    def mark_missing(self, is_missing: bool) -> None:
+        """Save on the row that its file is missing, or that it is there again."""
+        if is_missing is (self.error_code == Reason.MISSING):
             return
-        self.error_code = Reason.MISSING if missing else ""
+        self.error_code = Reason.MISSING if is_missing else ""
         rows = DailyPodcast.objects.filter(pk=self.pk, status=Status.COMPLETED, audio_file=self.audio_file.name)
         rows.update(error_code=self.error_code)
 
@@ -164,13 +164,13 @@ class DailyPodcast(models.Model):
 
     @property
     def progress_for_learner(self) -> str:
-        """The state in a sentence or two; the details, say a vendor's own words, are for staff."""
+        """The state in a sentence or two, without the details, such as a vendor's own words: they are for staff."""
         without_details = copy(self)
         without_details.error_message = ""
         return without_details.progress
 
     def save_position(self, seconds: float) -> None:
-        """Save where the learner stopped, in seconds; from HEARD_AT of its length on an episode counts as heard."""
+        """Save where the learner stopped, in seconds. An episode counts as heard from HEARD_AT of its length on."""
         length = self.duration_seconds or 0.0
         self.position_seconds = min(max(seconds, 0.0), length) if isfinite(seconds) else 0.0
         row = DailyPodcast.objects.filter(pk=self.pk)  # which may be gone meanwhile
@@ -202,13 +202,13 @@ class DailyPodcast(models.Model):
     @property
     def transcript(self) -> list[tuple[str, str]]:
         """The script for a page: (kind, text), kind one of title, chapter, paragraph, pause."""
-        return script.readable(self.script_text)
+        return grammar.readable(self.script_text)
 
     def name_audio(self) -> str:
         """A file name for this episode that no other has; the caller commits it before the file is written.
 
-        Must be called in a transaction: two episodes of one learner in the same second get two names, because the
-        learner's row is locked while one is chosen.
+        Call it in a transaction: it locks the learner's row, so that two episodes of one learner in the same second
+        get two names.
         """
         if self.audio_file:
             return str(self.audio_file.name)
@@ -222,8 +222,8 @@ class DailyPodcast(models.Model):
 
 
 def lock_learner(pk: int) -> None:
-    """Let one transaction at a time decide about a learner."""
-    # The update comes first, for SQLite's sake: it takes the write lock that SQLite has in place of row locks.
+    """Lock a learner until the end of the transaction."""
+    # SQLite has no row locks: an update takes its write lock, and has to come first.
     DailyPodcast.objects.filter(pk=0).update(title="")
     no_key = connections[router.db_for_write(DailyPodcast)].features.has_select_for_no_key_update
     get_user_model()._default_manager.select_for_update(no_key=no_key).filter(pk=pk).first()

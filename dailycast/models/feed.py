@@ -9,12 +9,12 @@ from django.utils.translation import gettext_lazy as _
 
 
 def new_token() -> str:
-    """43 characters of an address that nobody can guess: 256 bits."""
+    """A part of an address that nobody can guess: 256 bits in 43 characters."""
     return secrets.token_urlsafe(32)
 
 
 class Feed(models.Model):
-    """A learner's private feed: whoever has the token may hear all of it, so it is shown to the learner alone."""
+    """A learner's private feed. Anyone who has the token may hear all of it, so it is shown to the learner alone."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="podcast_feed")
     token = models.CharField(max_length=43, unique=True, default=new_token)
@@ -29,10 +29,10 @@ class Feed(models.Model):
 
     @classmethod
     def for_user(cls, user: AbstractBaseUser) -> "Feed":
-        """The learner's private feed, made when it is first asked for."""
+        """The learner's private feed, which is created when it is first asked for."""
         return cls.objects.get_or_create(user_id=user.pk)[0]
 
     def renew(self) -> None:
-        """A new address; the old one is worth nothing from now on."""
+        """Give the feed a new address; the old one does not work from now on."""
         self.token = new_token()
         self.save(update_fields=["token"])

@@ -9,9 +9,9 @@ from .episode import DailyPodcast
 
 
 class ProviderCall(models.Model):
-    """The ledger: one row for each call to a vendor, written before the call and closed after it.
+    """An entry of the ledger: one call to a vendor, written before the call and closed after it.
 
-    A year later the rows of a day become one row for each kind of them, with `calls` as their number.
+    A year later the entries of a day that are alike become one, with `calls` as their number.
     """
 
     podcast = models.ForeignKey(
@@ -24,11 +24,11 @@ class ProviderCall(models.Model):
     unit = models.CharField(_("what was asked for"), max_length=64, blank=True)  # a clip's SHA-256, or "script"
     calls = models.PositiveIntegerField(_("calls"), default=1)
     units = models.PositiveBigIntegerField(_("units"), null=True, blank=True)  # characters, or tokens in and out
-    # At most this while the outcome is open; null: no price, or not counted.
+    # The most that it may cost until the vendor says what it bills; null: no price, or not counted.
     cost_usd = models.DecimalField(_("cost (USD)"), max_digits=16, decimal_places=9, null=True, blank=True)
     outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome.choices, default=Outcome.UNKNOWN)
     message = models.TextField(_("message"), blank=True)
-    answer = models.TextField(_("answer"), blank=True)  # a completion as JSON, until its script is on the episode
+    answer = models.TextField(_("answer"), blank=True)  # a completion as JSON, until its script is saved on the episode
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
 
@@ -42,7 +42,7 @@ class ProviderCall(models.Model):
 
 
 class Budget(models.Model):
-    """What a local day has cost so far, with what calls in flight may cost at most. Kept only where there is a cap."""
+    """What a local day has cost so far, plus the most that calls in flight may cost. Only where a budget is set."""
 
     day = models.DateField(_("day"), unique=True)
     reserved = models.BigIntegerField(_("reserved"), default=0)  # in millionths of a USD: exact in every database

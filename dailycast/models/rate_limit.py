@@ -1,10 +1,10 @@
-"""What all processes share of one rate limit of a vendor."""
+"""The state of a vendor's rate limit, shared by all processes."""
 
 from django.db import models
 
 
 class RateLimit(models.Model):
-    """What all processes share of one limit of a vendor: see `limits`."""
+    """The state of one rate limit: see `purchases.rate_limits`."""
 
     key = models.CharField(max_length=200, unique=True)
     version = models.PositiveBigIntegerField(default=0)

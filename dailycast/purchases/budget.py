@@ -14,9 +14,7 @@ from ..models import Budget, ProviderCall, dates
 from .prices import MILLION, text
 
 MINUTE = 60.0  # seconds
-
-
-_caught_up: dict[date, float] = {}  # when this process last looked, in monotonic seconds
+_caught_up: dict[date, float] = {}  # when this process last summed up the ledger of a day, in monotonic seconds
 
 
 def with_ledger() -> AbstractContextManager[object]:
@@ -27,7 +25,7 @@ def with_ledger() -> AbstractContextManager[object]:
 def reserve(key: str, usd: Decimal | None) -> None:
     """Charge today's budget with the most that a call may cost. Raises BudgetError, and then nothing is charged.
 
-    One conditional UPDATE: however many do this at once, together they stay under DAILYCAST_DAILY_BUDGET_USD.
+    It is one conditional UPDATE, so that all processes together stay under DAILYCAST_DAILY_BUDGET_USD.
     """
     cap, day = conf.DAILYCAST_DAILY_BUDGET_USD, dates.today()
     if cap is None or usd == 0:
@@ -36,15 +34,15 @@ def reserve(key: str, usd: Decimal | None) -> None:
         hint = f"add {key} to DAILYCAST_PRICES (docs/operations.md)"
         raise BudgetError(f"a budget is set and the price of {key} is not known: {hint}.")
     catch_up()
-    asked = _micro(usd)
-    if not Budget.objects.filter(day=day, reserved__lte=_micro(cap) - asked).update(reserved=F("reserved") + asked):
+    most = _micro(usd)
+    if not Budget.objects.filter(day=day, reserved__lte=_micro(cap) - most).update(reserved=F("reserved") + most):
         until = dates.day_ends(day).isoformat(sep=" ", timespec="minutes")
         what = f"{key} may cost {text(usd)}, and the day's budget of {text(cap)} does not hold that any more"
         raise BudgetError(f"{what}: try again from {until} on, or raise DAILYCAST_DAILY_BUDGET_USD.")
 
 
 def left_today() -> Decimal | None:
-    """What the day's budget still has; None without one."""
+    """USD that today's budget has left; None without a budget."""
     cap, day = conf.DAILYCAST_DAILY_BUDGET_USD, dates.today()
     if cap is None:
         return None
@@ -53,9 +51,9 @@ def left_today() -> Decimal | None:
 
 
 def catch_up() -> None:
-    """Count what processes without a budget have spent, for they tell the ledger alone: every minute.
+    """Count what processes without a budget have spent, which is in the ledger alone: once a minute.
 
-    Asked also outside the transaction in which a call is opened, so that a refusal takes nothing of it back.
+    It is also called before the transaction that opens a call, so that a refusal does not roll it back.
     """
     day = dates.today()
     if conf.DAILYCAST_DAILY_BUDGET_USD is None:
@@ -65,7 +63,7 @@ def catch_up() -> None:
         return
     with transaction.atomic():
         rows = Budget.objects.filter(day=day)
-        rows.update(reserved=F("reserved"))  # a lock in every database: nobody settles while we add up
+        rows.update(reserved=F("reserved"))  # locks the row in every database: no other process settles meanwhile
         spent = _micro(_spent(day))
         rows.filter(reserved__lt=spent).update(reserved=spent)
     _caught_up.clear()
@@ -73,12 +71,13 @@ def catch_up() -> None:
 
 
 def settle(day: date, reserved: Decimal | None, usd: Decimal | None) -> None:
-    """Put what a call did cost in the place of what was reserved for it; None: nobody knows, so it stays reserved."""
+    """Replace what was reserved for a call by what it cost; it stays reserved where `usd` is unknown (None)."""
     if conf.DAILYCAST_DAILY_BUDGET_USD is not None and reserved and usd is not None:
         Budget.objects.filter(day=day).update(reserved=F("reserved") + _micro(usd) - _micro(reserved))
 
 
 def _micro(usd: Decimal) -> int:
+    """Millionths of a USD, rounded up."""
     return int((usd * MILLION).to_integral_value(ROUND_UP))
 
 

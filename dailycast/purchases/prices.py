@@ -8,7 +8,6 @@ from ..conf import conf
 
 PRICES_AS_OF = "2026-11-01"
 
-
 # USD a million: tokens in/out for a writer's model, characters for a voice's engine.
 # Sources: the vendors' price pages of that date (OpenAI, Google AI for Developers, Amazon Polly).
 PRICES = {
@@ -21,12 +20,8 @@ PRICES = {
     "polly/long-form": "100",
     "pico/pico": "0",
 }
-
-
 MILLION = 1_000_000
-
-
-MOST = 10_000  # USD a million: a price above this is a typo
+HIGHEST = 10_000  # USD a million: a price above this is a typo
 
 
 def price(key: str) -> tuple[Decimal, ...] | None:
@@ -38,18 +33,18 @@ def price(key: str) -> tuple[Decimal, ...] | None:
 
 
 def read_price(listed: str) -> tuple[Decimal, ...] | None:
-    """`"16"` or `"0.10/0.50"`: USD a million, up to MOST each; None for anything else."""
+    """`"16"` or `"0.10/0.50"`: USD a million, up to HIGHEST each; None for anything else."""
     try:
         prices = tuple(Decimal(part.strip()) for part in listed.split("/"))
     except InvalidOperation:
         return None
-    return prices if all(price.is_finite() and 0 <= price <= MOST for price in prices) else None
+    return prices if all(price.is_finite() and 0 <= price <= HIGHEST for price in prices) else None
 
 
 def cost(key: str, *units: int | None, unbilled: bool = False) -> Decimal | None:
     """USD for `units` (tokens in and out, or characters) at the price under `key`; None when either is unknown.
 
-    What nobody bills, by a price of 0 or `unbilled` and without a price, costs 0 whatever it counted.
+    A price of 0, or `unbilled` without a price, costs 0 also where the units are unknown.
     """
     prices = price(key)
     if prices is None or len(prices) != len(units):

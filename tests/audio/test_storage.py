@@ -122,3 +122,47 @@ def test_a_folder_that_cannot_be_written_is_told(media: Path, forbidden: list[ob
 
 def test_elsewhere_only_a_put_can_tell(elsewhere: None) -> None:
     assert storage.unwritable_reason() == ""
+
+
+def test_a_disk_with_enough_space_is_no_error(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "free_bytes", lambda: 3_000_000)
+    storage.require_space(3_000_000)
+
+
+def test_a_disk_without_enough_space_is_an_error_that_says_how_much_is_needed(
+    media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "free_bytes", lambda: 2_940_000)
+    with pytest.raises(OSError, match=r"^the disk has 2\.9 MB free, and this episode may need 3\.0 MB$"):
+        storage.require_space(3_000_000)
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_however_much_space_there_is(
+    media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(OSError, match="cannot be written by this user$"):
+        storage.require_space(0)
+
+
+def test_a_storage_that_is_no_disk_always_has_space(elsewhere: None) -> None:
+    storage.require_space(10**15)
+
+
+def test_a_file_is_deleted_and_one_that_is_gone_is_no_error(media: Path, logged: pytest.LogCaptureFixture) -> None:
+    storage.write_atomic(NAME, b"one")
+    storage.delete_if_possible(NAME)
+    assert not (media / NAME).exists()
+    storage.delete_if_possible(NAME)
+    assert logged.messages == []
+
+
+def test_a_file_that_cannot_be_deleted_is_named_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, logged: pytest.LogCaptureFixture
+) -> None:
+    def refuse(name: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(default_storage, "delete", refuse)
+    storage.delete_if_possible(NAME)
+    assert logged.messages == [f"Dailycast: {NAME} could not be deleted: [Errno 13] Permission denied"]

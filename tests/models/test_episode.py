@@ -1,20 +1,15 @@
-import subprocess
-import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
-from pathlib import Path
+"""An episode: who sees it, what its file is called, and what is said of it."""
+
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Permission, User
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
-from django.db import connection, transaction
 
 from dailycast.audio import storage
 from dailycast.jobs.job import Job
-from dailycast.models import DailyPodcast, ProviderCall, Reason, Status
+from dailycast.models import DailyPodcast, Reason, Status
+from tests.jobs.rows import in_threads
 
 
 @pytest.fixture
@@ -48,24 +43,24 @@ def test_an_inactive_learner_sees_nothing(podcast: DailyPodcast, alex: User) -> 
 
 
 @pytest.mark.parametrize(
-    ("status", "file", "has"),
+    ("status", "file", "has_audio"),
     [
         (Status.COMPLETED, "podcasts/a.mp3", True),
         (Status.RUNNING, "podcasts/a.mp3", False),
         (Status.COMPLETED, "", False),
     ],
 )
-def test_audio_is_there_once_the_episode_is_completed(status: Status, file: str, has: bool) -> None:
-    assert DailyPodcast(status=status, audio_file=file).has_audio is has
+def test_an_episode_has_audio_once_it_is_completed(status: Status, file: str, has_audio: bool) -> None:
+    assert DailyPodcast(status=status, audio_file=file).has_audio is has_audio
 
 
-def test_a_row_is_called_by_its_title(podcast: DailyPodcast) -> None:
+def test_the_text_of_a_row_is_its_title(podcast: DailyPodcast) -> None:
     assert str(podcast) == f"#{podcast.pk}"
     podcast.title = "Vienna"
     assert str(podcast) == "Vienna"
 
 
-def committed(podcast: DailyPodcast) -> str:
+def committed_name(podcast: DailyPodcast) -> str:
     """The name as `jobs.Job.write_audio_name` chooses and commits it."""
     DailyPodcast.objects.filter(pk=podcast.pk).update(status=Status.RUNNING, claim_token=f"t{podcast.pk}")
     return Job(podcast, f"t{podcast.pk}").write_audio_name()
@@ -80,13 +75,13 @@ def test_the_file_is_named_by_learner_and_second(podcast: DailyPodcast, at_17019
     name = f"podcasts/podcast_{podcast.user_id}_1701920000.mp3"
     assert podcast.name_audio() == name
     assert not DailyPodcast.objects.get().audio_file
-    assert committed(podcast) == name
+    assert committed_name(podcast) == name
     assert DailyPodcast.objects.get().audio_file.url == "/media/" + name
 
 
-def test_a_retry_keeps_the_name(podcast: DailyPodcast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retry_has_the_same_file_name(podcast: DailyPodcast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1701920000.0)
-    first = committed(podcast)
+    first = committed_name(podcast)
     monkeypatch.setattr("time.time", lambda: 1701930000.0)
     assert DailyPodcast.objects.get().name_audio() == first
 
@@ -94,7 +89,7 @@ def test_a_retry_keeps_the_name(podcast: DailyPodcast, monkeypatch: pytest.Monke
 def test_a_second_episode_in_the_same_second_gets_its_own_file(podcast: DailyPodcast, at_1701920000: None) -> None:
     storage.write_atomic(storage.episode_name(podcast.user_id, 1701920001), b"an older server's file")
     others = [DailyPodcast.objects.create(user=podcast.user) for _ in range(2)]
-    assert [committed(each) for each in (podcast, *others)] == [
+    assert [committed_name(each) for each in (podcast, *others)] == [
         f"podcasts/podcast_{podcast.user_id}_170192000{second}.mp3" for second in (0, 2, 3)
     ]
 
@@ -102,111 +97,25 @@ def test_a_second_episode_in_the_same_second_gets_its_own_file(podcast: DailyPod
 @pytest.mark.django_db(transaction=True)
 def test_eight_episodes_at_once_get_eight_files(alex: User, at_1701920000: None) -> None:
     podcasts = [DailyPodcast.objects.create(user=alex) for _ in range(8)]
-    gate = threading.Barrier(8)
-
-    def name(podcast: DailyPodcast) -> str:
-        gate.wait()
-        try:
-            return committed(podcast)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(8) as pool:
-        names = list(pool.map(name, podcasts))
-    assert len(set(names)) == 8
-
-
-def with_file(user: User, name: str = "podcasts/a.mp3") -> DailyPodcast:
-    default_storage.save(name, ContentFile(b"mp3"))
-    return DailyPodcast.objects.create(user=user, audio_file=name)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_deleting_a_row_deletes_its_file(alex: User, media: Path) -> None:
-    with_file(alex).delete()
-    assert not (media / "podcasts/a.mp3").exists()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_but_only_after_commit(alex: User, media: Path) -> None:
-    podcast = with_file(alex)
-    with transaction.atomic():
-        podcast.delete()
-        assert (media / "podcasts/a.mp3").exists()
-        transaction.set_rollback(True)
-    assert (media / "podcasts/a.mp3").exists()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_deleting_a_learner_deletes_the_files(alex: User, media: Path) -> None:
-    with_file(alex)
-    alex.delete()
-    assert not (media / "podcasts/a.mp3").exists()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_file_that_is_gone_already_is_no_error(alex: User, media: Path) -> None:
-    podcast = with_file(alex)
-    (media / "podcasts/a.mp3").unlink()
-    podcast.delete()
-    assert not DailyPodcast.objects.exists()
-
-
-BESIDE_DJANGO_CLEANUP = """
-import sys
-from pathlib import Path
-from tests import settings
-settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "django_cleanup.apps.CleanupConfig"]
-settings.DATABASES["default"]["NAME"] = sys.argv[1]
-import django; django.setup()
-from django.core.management import call_command; call_command("migrate", verbosity=0)
-from django.contrib.auth.models import User
-from dailycast import storage
-from dailycast.jobs import Job
-from dailycast.models import ProviderCall, DailyPodcast
-media = Path(settings.MEDIA_ROOT)
-podcast = DailyPodcast.objects.create(user=User.objects.create(username="alex"))
-name = storage.write_atomic("podcasts/podcast_1_1.mp3", b"mp3")
-podcast.audio_file = name
-podcast.save(update_fields=["audio_file"])
-podcast.status, podcast.title = "completed", "renamed"
-podcast.save(update_fields=["status", "title"])
-assert (media / name).exists()
-DailyPodcast.objects.get().delete()
-assert not (media / name).exists()
-print("deleted once")
-"""
-
-
-def test_beside_django_cleanup(tmp_path: Path) -> None:
-    pytest.importorskip("django_cleanup")
-    command = [sys.executable, "-W", "error", "-c", BESIDE_DJANGO_CLEANUP, str(tmp_path / "db.sqlite3")]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("deleted once\n", "")
-
-
-def test_what_was_written_about_a_learner_goes_with_the_episode(alex: User) -> None:
-    podcast = DailyPodcast.objects.create(user=alex)
-    call = ProviderCall.objects.create(podcast=podcast, day=date(2026, 11, 23), provider="openai", answer="About Alex")
-    alex.delete()
-    call.refresh_from_db()
-    assert (call.podcast_id, call.answer) == (None, "")
+    assert len(set(in_threads(lambda place: committed_name(podcasts[place]), retry=False))) == 8
 
 
 @pytest.mark.parametrize(
-    ("with_zones", "due", "told"),
+    ("with_zones", "due", "shown"),
     [
         (True, datetime(2126, 11, 23, 20, 30, tzinfo=UTC), "Nov. 24, 2126, 5:30 a.m."),
         (False, datetime(2126, 11, 23, 20, 30), "Nov. 23, 2126, 8:30 p.m."),
     ],
 )
-def test_what_waits_says_why_and_until_when(settings: Any, with_zones: bool, due: datetime, told: str) -> None:
+def test_a_pending_episode_says_why_and_until_when_it_waits(
+    settings: Any, with_zones: bool, due: datetime, shown: str
+) -> None:
     settings.USE_TZ, settings.TIME_ZONE = with_zones, "Asia/Tokyo"
     podcast = DailyPodcast(status=Status.PENDING, error_code=Reason.NO_SCRIPT, next_attempt_at=due)
     waits = "The episode waits to be made."
-    assert podcast.progress == f"{waits} No writer could write the script. Next attempt: {told}"
+    assert podcast.progress == f"{waits} No writer could write the script. Next attempt: {shown}"
     podcast.error_code = ""
-    assert podcast.progress == f"{waits} Next attempt: {told}"
+    assert podcast.progress == f"{waits} Next attempt: {shown}"
     podcast.next_attempt_at = None
     assert podcast.progress == waits
     podcast.status, podcast.next_attempt_at = Status.FAILED, due

@@ -1,11 +1,10 @@
-"""The nightly edition as cron meets it: who gets an episode, what it says of the others, how it ends."""
+"""The nightly edition as cron runs it: who gets an episode, what it prints, and how it ends."""
 
 import io
 import re
 import threading
 import time
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,16 +12,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.utils import timezone
 
 from dailycast import services
-from dailycast.jobs import job
-from dailycast.jobs import job as job_
-from dailycast.jobs import queue as jobs
+from dailycast.jobs import queue
+from dailycast.jobs.job import stopping
 from dailycast.models import DailyPodcast, ProviderCall, Reason, Status, dates
-from dailycast.purchases import attempts
 from dailycast.runners import nightly
 from tests.cloud import Cloud, Fault
+from tests.jobs.rows import from_now
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MATERIAL = {"mistakes": ["goed"]}
@@ -34,23 +31,19 @@ def learner(user: User) -> Any:
     return records.get(user.username, MATERIAL)
 
 
-SILENT = "Script-only, because no voice is configured for them: {}."
+SCRIPT_ONLY = "Script-only, because no voice is configured for them: {}."
 
 
 @pytest.fixture(autouse=True)
-def school(cloud: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+def school(cloud: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch, quick_retries: None) -> Cloud:
     """One writer in the cloud, and no voice; every learner has something to hear about."""
     settings.DAILYCAST_LEARNER_CONTEXT = "tests.runners.test_nightly.learner"
     settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
     settings.AWS_ACCESS_KEY_ID = ""
     cloud.script = SCRIPT
     monkeypatch.setattr("tests.runners.test_nightly.records", {})
-    monkeypatch.setattr(attempts, "RETRY_DELAY", 0.0)
-    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", 0.1)
-    yield cloud
-    for thread in threading.enumerate():
-        if thread.name == "dailycast-heartbeat":
-            thread.join(10)
+    monkeypatch.setattr("dailycast.jobs.job.FIRST_RETRY_DELAY", 0.1)
+    return cloud
 
 
 def enrol(*names: str, **values: Any) -> None:
@@ -59,7 +52,7 @@ def enrol(*names: str, **values: Any) -> None:
 
 
 def run(*options: str) -> tuple[int, str, str]:
-    """Exit status, what it printed, what it complained of."""
+    """The exit status, and what it wrote to stdout and stderr."""
     out, err = io.StringIO(), io.StringIO()
     status: Any = 0
     try:
@@ -69,7 +62,7 @@ def run(*options: str) -> tuple[int, str, str]:
     return status, out.getvalue(), err.getvalue()
 
 
-def made() -> list[str]:
+def users_with_episode() -> list[str]:
     rows = DailyPodcast.objects.filter(status=Status.COMPLETED)
     return sorted(rows.values_list("user__username", flat=True))
 
@@ -77,7 +70,7 @@ def made() -> list[str]:
 # Who
 
 
-def test_each_active_learner_gets_an_episode_and_cron_hears_that_nothing_failed(school: Cloud) -> None:
+def test_each_active_learner_gets_an_episode_and_the_status_says_that_nothing_failed(school: Cloud) -> None:
     enrol("alex", "kim")
     enrol("gone", is_active=False)
     status, out, err = run("--date", "2026-11-23")
@@ -85,9 +78,9 @@ def test_each_active_learner_gets_an_episode_and_cron_hears_that_nothing_failed(
     assert out.splitlines() == [
         "Made 2, failed 0, made before 0.",
         "Skipped: 0 opted out, 0 no data.",
-        SILENT.format(2),
+        SCRIPT_ONLY.format(2),
     ]
-    assert made() == ["alex", "kim"]
+    assert users_with_episode() == ["alex", "kim"]
     row = DailyPodcast.objects.get(user__username="alex")
     assert (row.source, row.edition_date, row.error_code) == ("daily", date(2026, 11, 23), "audio_not_configured")
     assert row.request_key == f"daily:{row.user_id}:2026-11-23"
@@ -106,7 +99,7 @@ def test_another_day_is_another_edition(school: Cloud) -> None:
     enrol("alex")
     run("--date", "2026-11-23")
     run("--date", "2026-11-24")
-    assert made() == ["alex", "alex"]
+    assert users_with_episode() == ["alex", "alex"]
 
 
 def test_two_editions_at_once_make_one_episode_each(school: Cloud) -> None:
@@ -123,23 +116,23 @@ def test_two_editions_at_once_make_one_episode_each(school: Cloud) -> None:
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert made() == list("abcdef")
+    assert users_with_episode() == list("abcdef")
     assert len(school.calls) == 6
     assert [sum(getattr(tally, name) for tally in tallies) for name in ("made", "already_made", "failed")] == [6, 6, 0]
 
 
-def test_who_opted_out_and_who_has_no_data_are_told_apart_and_leave_no_row(school: Cloud) -> None:
+def test_learners_who_opted_out_or_have_no_data_are_counted_and_get_no_row(school: Cloud) -> None:
     enrol("alex", "bo", "kim", "new")
     records.update({"bo": {**MATERIAL, "opted_out": True}, "kim": {"opted_out": True}, "new": {"goal": "Pass"}})
     status, out, _ = run()
     assert (status, out.splitlines()) == (
         0,
-        ["Made 1, failed 0, made before 0.", "Skipped: 2 opted out, 1 no data.", SILENT.format(1)],
+        ["Made 1, failed 0, made before 0.", "Skipped: 2 opted out, 1 no data.", SCRIPT_ONLY.format(1)],
     )
     assert (DailyPodcast.objects.count(), len(school.calls)) == (1, 1)
 
 
-def test_who_opted_out_may_still_ask_for_an_episode(school: Cloud, alex: User) -> None:
+def test_a_learner_who_opted_out_may_still_ask_for_an_episode(school: Cloud, alex: User) -> None:
     records["alex"] = {"opted_out": True}
     assert services.create_podcast_for_user(alex, "en").status == "completed"
 
@@ -147,17 +140,17 @@ def test_who_opted_out_may_still_ask_for_an_episode(school: Cloud, alex: User) -
 # How many
 
 
-def test_so_many_at_once_after_the_first(school: Cloud) -> None:
+def test_after_the_first_so_many_are_made_at_once(school: Cloud) -> None:
     enrol(*"abcdefg")
     school.latency = {"openai": 0.15}
     run("--concurrency", "3")
     first, second = school.calls[:2]
     assert second.started >= first.ended
     assert school.peak("openai") == 3
-    assert made() == list("abcdefg")
+    assert users_with_episode() == list("abcdefg")
 
 
-def test_no_more_than_the_limit_are_made_and_those_that_stand_do_not_count(school: Cloud) -> None:
+def test_no_more_than_the_limit_are_made_and_earlier_ones_do_not_count(school: Cloud) -> None:
     enrol(*"abcde")
     for total in (2, 4, 5):
         status, _, _ = run("--limit", "2", "--concurrency", "4")
@@ -166,7 +159,7 @@ def test_no_more_than_the_limit_are_made_and_those_that_stand_do_not_count(schoo
 
 
 @pytest.mark.parametrize("options", [("--limit", "0"), ("--concurrency", "-1"), ("--date", "yesterday")])
-def test_an_option_that_cannot_be_read_is_told(options: tuple[str, str]) -> None:
+def test_an_option_that_cannot_be_read_is_an_error(options: tuple[str, str]) -> None:
     with pytest.raises(CommandError, match=options[0]):
         run(*options)
 
@@ -174,7 +167,7 @@ def test_an_option_that_cannot_be_read_is_told(options: tuple[str, str]) -> None
 # What goes wrong
 
 
-def test_a_fault_that_every_learner_would_meet_is_met_by_the_first_alone(school: Cloud) -> None:
+def test_a_fault_that_every_learner_would_meet_costs_the_first_alone(school: Cloud) -> None:
     enrol(*"abcde")
     school.fail("openai", Fault.BAD_KEY, times=None)
     status, out, err = run("--concurrency", "4")
@@ -185,13 +178,13 @@ def test_a_fault_that_every_learner_would_meet_is_met_by_the_first_alone(school:
     assert (len(school.calls), DailyPodcast.objects.count()) == (1, 1)
 
 
-def test_a_fault_of_all_that_comes_later_stops_what_has_not_begun(school: Cloud) -> None:
+def test_a_vendor_wide_fault_that_comes_later_stops_what_has_not_begun(school: Cloud) -> None:
     enrol(*"abcdefgh")
     school.fail("openai", Fault.QUOTA, times=None, after=2)
     status, _, err = run("--concurrency", "1")
     assert (status, len(school.calls)) == (2, 3)
     assert err.startswith("Stopped, 5 learners not looked at: ")
-    assert made() == ["a", "b"]
+    assert users_with_episode() == ["a", "b"]
 
 
 def test_the_budget_stops_an_edition(school: Cloud, settings: Any) -> None:
@@ -211,10 +204,10 @@ def test_one_learners_fault_leaves_the_others(school: Cloud) -> None:
     assert out.splitlines() == [
         "Made 2, failed 1, made before 0.",
         "Skipped: 0 opted out, 0 no data.",
-        SILENT.format(2),
+        SCRIPT_ONLY.format(2),
         "The admin's list says why; --retry tries them again.",
     ]
-    assert made() == ["alex", "kim"]
+    assert users_with_episode() == ["alex", "kim"]
     assert DailyPodcast.objects.get(user__username="bo").error_code == Reason.LEARNER
 
 
@@ -222,12 +215,12 @@ def test_the_first_learners_fault_does_not_make_the_next_one_wait_for_another(sc
     enrol("alex", "bo", "kim")
     records["alex"] = {"mistkes": []}
     status, _, _ = run()
-    assert (status, made()) == (1, ["bo", "kim"])
+    assert (status, users_with_episode()) == (1, ["bo", "kim"])
 
 
-@pytest.mark.parametrize(("voice", "told"), [(Fault.VOICE, "Polly rejected the voice"), (None, "ZeroDivisionError")])
-def test_what_fails_for_one_after_the_other_is_not_paid_for_a_thousand_times(
-    school: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch, voice: Fault | None, told: str
+@pytest.mark.parametrize(("voice", "message"), [(Fault.VOICE, "Polly rejected the voice"), (None, "ZeroDivisionError")])
+def test_three_failures_in_a_row_end_the_edition(
+    school: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch, voice: Fault | None, message: str
 ) -> None:
     settings.AWS_ACCESS_KEY_ID = "AKIASTANDIN"
     enrol(*"abcdef")
@@ -238,7 +231,7 @@ def test_what_fails_for_one_after_the_other_is_not_paid_for_a_thousand_times(
     status, _, err = run("--concurrency", "4")
     assert status == 2
     assert err.startswith("Stopped, 3 learners not looked at: 3 in a row could not be made; the last one: ")
-    assert told in err
+    assert message in err
     assert len([call for call in school.calls if call.vendor == "openai"]) == 3
 
 
@@ -255,7 +248,7 @@ def test_the_voice_is_prepared_while_the_first_script_is_written(
     assert script.started < prepared[0] < script.ended < speech.started
 
 
-def test_an_episode_without_the_audio_it_should_have_is_told(school: Cloud, settings: Any) -> None:
+def test_an_episode_without_the_audio_it_should_have_is_counted(school: Cloud, settings: Any) -> None:
     settings.AWS_ACCESS_KEY_ID = "AKIASTANDIN"
     enrol("alex", "kim")
     school.script = lambda prompt: SCRIPT + (" Kim." if "Kim" in prompt else "")
@@ -265,7 +258,7 @@ def test_an_episode_without_the_audio_it_should_have_is_told(school: Cloud, sett
     assert "Made 2 (1 without the audio they should have), failed 0, made before 0." in out
 
 
-def test_what_is_put_back_is_tried_again_before_the_end(school: Cloud) -> None:
+def test_what_is_put_back_is_retried_before_the_end(school: Cloud) -> None:
     enrol("alex", "kim")
     school.fail("openai", Fault.UNAVAILABLE, times=2, matching="Kim")
     status, out, _ = run()
@@ -274,7 +267,7 @@ def test_what_is_put_back_is_tried_again_before_the_end(school: Cloud) -> None:
 
 
 def test_what_is_put_back_for_long_is_left_to_another_run(school: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", nightly.LONGEST_WAIT + 60)
+    monkeypatch.setattr("dailycast.jobs.job.FIRST_RETRY_DELAY", nightly.LONGEST_WAIT + 60)
     enrol("alex", "kim")
     school.fail("openai", Fault.UNAVAILABLE, times=2, matching="Kim")
     status, out, _ = run()
@@ -283,15 +276,15 @@ def test_what_is_put_back_for_long_is_left_to_another_run(school: Cloud, monkeyp
     assert "Not made yet: 1, put back or in other hands. Run this again, or a worker." in out
 
 
-def test_what_failed_is_tried_again_only_when_asked_to(school: Cloud) -> None:
+def test_what_failed_is_retried_only_on_request(school: Cloud) -> None:
     enrol("alex", "bo")
     records["bo"] = {"mistkes": []}
     run()
     del records["bo"]
     status, out, _ = run()
-    assert (status, out.splitlines()[0], made()) == (1, "Made 0, failed 1, made before 1.", ["alex"])
+    assert (status, out.splitlines()[0], users_with_episode()) == (1, "Made 0, failed 1, made before 1.", ["alex"])
     status, out, _ = run("--retry")
-    assert (status, made()) == (0, ["alex", "bo"])
+    assert (status, users_with_episode()) == (0, ["alex", "bo"])
     assert len([call for call in school.calls if call.vendor == "openai"]) == 2
 
 
@@ -306,24 +299,21 @@ def test_a_retry_makes_the_audio_and_pays_for_no_script(school: Cloud, settings:
     assert [call.vendor for call in school.calls] == ["openai", "polly"]
 
 
-def test_what_a_dead_run_left_is_taken_up_by_the_next(school: Cloud, alex: User) -> None:
-    jobs.submit(alex, source="daily", edition_date=date(2026, 11, 23), request_key=f"daily:{alex.pk}:2026-11-23")
+def test_the_row_of_a_dead_run_is_taken_up_by_the_next(school: Cloud, alex: User) -> None:
+    queue.submit(alex, source="daily", edition_date=date(2026, 11, 23), request_key=f"daily:{alex.pk}:2026-11-23")
     DailyPodcast.objects.update(status=Status.RUNNING, lease_until=None, attempts=1)
     assert run("--date", "2026-11-23")[0] == 0
-    assert (made(), DailyPodcast.objects.get().attempts) == (["alex"], 2)
+    assert (users_with_episode(), DailyPodcast.objects.get().attempts) == (["alex"], 2)
 
 
-def test_a_run_that_is_told_to_stop_begins_nobody_else(school: Cloud) -> None:
+def test_a_run_that_has_to_stop_begins_no_other_episode(school: Cloud) -> None:
     enrol("alex", "kim")
-    job.stopping.set()
-    try:
-        tally = nightly.Edition(date(2026, 11, 23), None, 2).make()
-    finally:
-        job.stopping.clear()
+    stopping.set()
+    tally = nightly.Edition(date(2026, 11, 23), None, 2).make()
     assert (tally.seen, school.calls) == (0, [])
 
 
-def test_a_broken_house_is_told_before_anything_is_made(school: Cloud, settings: Any, media: Any) -> None:
+def test_a_broken_setup_is_reported_before_anything_is_made(school: Cloud, settings: Any, media: Any) -> None:
     enrol("alex")
     media.write_text("a file where the folder should be")
     with pytest.raises(CommandError, match="No MP3 can be saved"):
@@ -341,24 +331,20 @@ def test_a_broken_house_is_told_before_anything_is_made(school: Cloud, settings:
 DAY = date(2026, 11, 23)
 
 
-def left(name: str, day: date = DAY, **values: Any) -> DailyPodcast:
-    """A row of the nightly edition as somebody else has left it."""
+def earlier_row(name: str, day: date = DAY, **values: Any) -> DailyPodcast:
+    """A row of the nightly edition as an earlier run left it."""
     user = User.objects.filter(username=name).first() or User.objects.create_user(name, first_name=name.title())
-    row = jobs.submit(user, source="daily", edition_date=day, request_key=f"daily:{user.pk}:{day}")
+    row = queue.submit(user, source="daily", edition_date=day, request_key=f"daily:{user.pk}:{day}")
     DailyPodcast.objects.filter(pk=row.pk).update(**values)
     return row
 
 
-def hence(seconds: float) -> datetime:
-    return timezone.now() + timedelta(seconds=seconds)
-
-
-WAITS: dict[str, Any] = {"status": Status.PENDING, "attempts": 1, "error_code": Reason.NO_SCRIPT}
+RESCHEDULED: dict[str, Any] = {"status": Status.PENDING, "attempts": 1, "error_code": Reason.NO_SCRIPT}
 HINT = "The admin's list says why; --retry tries them again."
 
 
 def test_what_is_put_back_was_not_made_before(school: Cloud) -> None:
-    left("alex", **WAITS, next_attempt_at=hence(3600))
+    earlier_row("alex", **RESCHEDULED, next_attempt_at=from_now(3600))
     status, out, err = run("--date", str(DAY))
     assert (status, err) == (1, "")
     assert out.splitlines() == [
@@ -369,33 +355,35 @@ def test_what_is_put_back_was_not_made_before(school: Cloud) -> None:
     assert school.calls == []
 
 
-def test_what_is_in_other_hands_was_not_made_before(school: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_another_worker_has_was_not_made_before(school: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nightly, "LONGEST_WAIT", 0.2)
-    row = left("alex", status=Status.RUNNING, claim_token="another", lease_until=hence(50), attempts=1)
+    row = earlier_row("alex", status=Status.RUNNING, claim_token="another", lease_until=from_now(50), attempts=1)
     status, out, _ = run("--date", str(DAY))
     assert (status, out.splitlines()[0]) == (1, "Made 0, failed 0, made before 0.")
     assert "Not made yet: 1, put back or in other hands." in out
     assert DailyPodcast.objects.get(pk=row.pk).claim_token == "another"
 
 
-def test_what_others_end_meanwhile_is_looked_at_again(school: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    left("alex", status=Status.RUNNING, claim_token="another", lease_until=hence(0.5), attempts=1)
+def test_what_other_workers_end_meanwhile_is_counted_as_it_ended(
+    school: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier_row("alex", status=Status.RUNNING, claim_token="another", lease_until=from_now(0.5), attempts=1)
 
-    def others_end() -> None:
+    def end_elsewhere() -> None:
         DailyPodcast.objects.update(status=Status.COMPLETED, audio_file="podcasts/a.mp3", lease_until=None)
         connection.close()
 
-    timer = threading.Timer(0.2, others_end)
-    monkeypatch.setattr(jobs, "sweep", timer.start)  # with which a run begins
+    timer = threading.Timer(0.2, end_elsewhere)
+    monkeypatch.setattr(queue, "sweep", timer.start)  # with which a run begins
     status, out, _ = run("--date", str(DAY))
     timer.join()
     assert (status, out.splitlines()) == (0, ["Made 0, failed 0, made before 1.", "Skipped: 0 opted out, 0 no data."])
 
 
-def test_a_silent_episode_of_an_earlier_run_is_told_again(school: Cloud) -> None:
-    left("alex", status=Status.COMPLETED, script_text=SCRIPT, error_code=Reason.AUDIO_FAILED)
-    left("kim", status=Status.COMPLETED, script_text=SCRIPT, error_code=Reason.AUDIO_NOT_CONFIGURED)
-    left("lee", status=Status.COMPLETED, script_text=SCRIPT, audio_file="podcasts/a.mp3")
+def test_an_episode_without_audio_of_an_earlier_run_is_counted_again(school: Cloud) -> None:
+    earlier_row("alex", status=Status.COMPLETED, script_text=SCRIPT, error_code=Reason.AUDIO_FAILED)
+    earlier_row("kim", status=Status.COMPLETED, script_text=SCRIPT, error_code=Reason.AUDIO_NOT_CONFIGURED)
+    earlier_row("lee", status=Status.COMPLETED, script_text=SCRIPT, audio_file="podcasts/a.mp3")
     status, out, err = run("--date", str(DAY))
     assert (status, err) == (1, "")
     assert out.splitlines() == [
@@ -406,12 +394,12 @@ def test_a_silent_episode_of_an_earlier_run_is_told_again(school: Cloud) -> None
 
 
 def test_a_retry_does_not_wait_for_what_was_put_back(school: Cloud) -> None:
-    left("alex", **WAITS, next_attempt_at=hence(3600))
+    earlier_row("alex", **RESCHEDULED, next_attempt_at=from_now(3600))
     assert (run("--date", str(DAY))[0], school.calls) == (1, [])
-    assert (run("--date", str(DAY), "--retry")[0], made(), len(school.calls)) == (0, ["alex"], 1)
+    assert (run("--date", str(DAY), "--retry")[0], users_with_episode(), len(school.calls)) == (0, ["alex"], 1)
 
 
-SPARED: list[dict[str, Any]] = [
+AS_IT_SHOULD_BE: list[dict[str, Any]] = [
     {"status": Status.COMPLETED, "error_code": Reason.PRUNED},
     {"status": Status.COMPLETED, "error_code": Reason.AUDIO_NOT_ASKED},
     {"status": Status.COMPLETED, "audio_file": "podcasts/a.mp3"},
@@ -419,11 +407,11 @@ SPARED: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("values", SPARED)
+@pytest.mark.parametrize("values", AS_IT_SHOULD_BE)
 def test_a_retry_leaves_alone_what_is_as_it_should_be(school: Cloud, settings: Any, values: dict[str, Any]) -> None:
     settings.AWS_ACCESS_KEY_ID = "AKIASTANDIN"
-    due = {"next_attempt_at": hence(3600)} if "next_attempt_at" in values else {}
-    left("alex", script_text=SCRIPT, **{**values, **due})
+    due = {"next_attempt_at": from_now(3600)} if "next_attempt_at" in values else {}
+    earlier_row("alex", script_text=SCRIPT, **{**values, **due})
     before = DailyPodcast.objects.values().get()
     run("--date", str(DAY), "--retry")
     assert (DailyPodcast.objects.values().get(), school.calls) == (before, [])
@@ -431,16 +419,16 @@ def test_a_retry_leaves_alone_what_is_as_it_should_be(school: Cloud, settings: A
 
 
 def test_a_dry_run_counts_what_a_retry_would_make(school: Cloud) -> None:
-    left("alex", **WAITS, next_attempt_at=hence(3600))
-    left("kim", status=Status.FAILED, error_code=Reason.NO_SCRIPT)
+    earlier_row("alex", **RESCHEDULED, next_attempt_at=from_now(3600))
+    earlier_row("kim", status=Status.FAILED, error_code=Reason.NO_SCRIPT)
     assert run("--dry-run", "--date", str(DAY))[1].splitlines()[0].startswith(f"{DAY}: 0 episodes to make")
     assert run("--dry-run", "--date", str(DAY), "--retry")[1].splitlines()[0].startswith(f"{DAY}: 2 episodes to make")
 
 
-def test_what_was_forgotten_on_another_day_is_made_at_the_end(school: Cloud) -> None:
+def test_a_stale_row_of_another_day_is_made_at_the_end(school: Cloud) -> None:
     enrol("alex")
-    old = left("kim", date(2026, 11, 20), **WAITS, next_attempt_at=hence(-5))
-    waits = left("kim", date(2026, 11, 21), **WAITS, next_attempt_at=hence(3600))
+    old = earlier_row("kim", date(2026, 11, 20), **RESCHEDULED, next_attempt_at=from_now(-5))
+    waits = earlier_row("kim", date(2026, 11, 21), **RESCHEDULED, next_attempt_at=from_now(3600))
     assert run("--date", str(DAY))[0] == 0
     assert DailyPodcast.objects.get(pk=old.pk).status == "completed"
     assert DailyPodcast.objects.get(pk=waits.pk).status == "pending"
@@ -451,22 +439,22 @@ def test_what_was_forgotten_on_another_day_is_made_at_the_end(school: Cloud) -> 
 # What ends it early
 
 
-def test_what_is_stopped_midway_says_how_many_it_has_not_looked_at(school: Cloud) -> None:
+def test_an_edition_that_is_stopped_midway_says_how_many_learners_are_left(school: Cloud) -> None:
     enrol("alex", "bo", "kim", "lee", "new")
 
     def write(prompt: str) -> str:
         if "Kim" in prompt:
-            job.stopping.set()
+            stopping.set()
         return SCRIPT
 
     school.script = write
     status, out, err = run("--concurrency", "1")
     assert (status, err) == (1, "Interrupted: 2 learners not looked at. Run this again.\n")
     assert out.startswith("Made 3, failed 0, made before 0.")
-    assert (made(), len(school.calls), job.stopping.is_set()) == (["alex", "bo", "kim"], 3, False)
+    assert (users_with_episode(), len(school.calls), stopping.is_set()) == (["alex", "bo", "kim"], 3, False)
 
 
-def test_three_failures_in_a_row_before_a_voice_has_spoken_end_it(school: Cloud) -> None:
+def test_three_failed_scripts_in_a_row_end_the_edition(school: Cloud) -> None:
     enrol(*"abcde")
     school.script = "# A title, and nothing to speak"
     status, out, err = run("--concurrency", "4")
@@ -476,8 +464,8 @@ def test_three_failures_in_a_row_before_a_voice_has_spoken_end_it(school: Cloud)
     assert "No writer could write the script. openai: " in err
 
 
-def test_three_that_are_put_back_in_a_row_end_it_too(school: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", 60)
+def test_three_rescheduled_rows_in_a_row_end_the_edition(school: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dailycast.jobs.job.FIRST_RETRY_DELAY", 60)
     enrol(*"abcde")
     school.fail("openai", Fault.UNAVAILABLE, times=None)
     status, out, err = run("--concurrency", "4")
@@ -486,12 +474,12 @@ def test_three_that_are_put_back_in_a_row_end_it_too(school: Cloud, monkeypatch:
     assert err.startswith("Stopped, 2 learners not looked at: 3 in a row could not be made; ")
 
 
-def test_who_is_looked_at_again_and_again_is_no_row_of_failures(school: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retries_of_the_same_learners_are_no_failures_in_a_row(school: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nightly, "LONGEST_WAIT", 0.6)
     enrol("ax", "bx", "cx", "yx", "zx")
     school.fail("openai", Fault.UNAVAILABLE, times=None, matching="Yx")
     school.fail("openai", Fault.UNAVAILABLE, times=None, matching="Zx")
-    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", 0.02)
+    monkeypatch.setattr("dailycast.jobs.job.FIRST_RETRY_DELAY", 0.02)
     status, out, err = run("--concurrency", "1")
     assert (status, err) == (1, "")
     assert "Made 3, " in out
@@ -507,11 +495,11 @@ def test_failures_that_are_not_in_a_row_end_nothing(school: Cloud) -> None:
     assert "Made 3, failed 6, made before 0." in out
 
 
-def test_records_that_cannot_be_read_are_no_fault_of_the_vendors(school: Cloud) -> None:
+def test_records_that_cannot_be_read_end_nothing(school: Cloud) -> None:
     enrol(*"abcde")
     records.update({name: {"mistkes": []} for name in "abcd"})
     status, out, err = run("--concurrency", "1")
-    assert (status, err, made()) == (1, "", ["e"])
+    assert (status, err, users_with_episode()) == (1, "", ["e"])
     assert "Made 1, failed 4, made before 0." in out
 
 
@@ -519,23 +507,23 @@ def test_what_failed_counts_for_the_limit(school: Cloud) -> None:
     enrol(*"abcd")
     records["a"] = {"mistkes": []}
     status, out, _ = run("--limit", "2")
-    assert (status, made()) == (1, ["b"])
+    assert (status, users_with_episode()) == (1, ["b"])
     assert out.startswith("Made 1, failed 1, made before 0.")
 
 
-@pytest.mark.parametrize("values", [{"status": Status.FAILED, "error_code": Reason.LEARNER}, WAITS])
+@pytest.mark.parametrize("values", [{"status": Status.FAILED, "error_code": Reason.LEARNER}, RESCHEDULED])
 def test_what_failed_in_an_earlier_run_does_not_count_for_the_limit(school: Cloud, values: dict[str, Any]) -> None:
-    left("alex", **values, next_attempt_at=hence(3600))
+    earlier_row("alex", **values, next_attempt_at=from_now(3600))
     enrol("kim")
     assert nightly.forecast(DAY, limit=1).episodes == 1
     run("--date", str(DAY), "--limit", "1")
-    assert made() == ["kim"]
+    assert users_with_episode() == ["kim"]
 
 
 @pytest.mark.parametrize("fault", ["key", "budget"])
-def test_a_fault_that_all_would_meet_is_not_met_by_what_was_forgotten(school: Cloud, settings: Any, fault: str) -> None:
+def test_after_a_vendor_wide_fault_no_stale_row_is_made(school: Cloud, settings: Any, fault: str) -> None:
     enrol("alex")
-    old = left("kim", date(2026, 11, 20), **WAITS, next_attempt_at=hence(-5))
+    old = earlier_row("kim", date(2026, 11, 20), **RESCHEDULED, next_attempt_at=from_now(-5))
     if fault == "budget":
         settings.DAILYCAST_DAILY_BUDGET_USD = "0.000001"
     else:
@@ -544,14 +532,11 @@ def test_a_fault_that_all_would_meet_is_not_met_by_what_was_forgotten(school: Cl
     assert DailyPodcast.objects.get(pk=old.pk).status == "pending"
 
 
-def test_who_is_told_to_stop_begins_nothing_that_was_forgotten(school: Cloud) -> None:
-    old = left("kim", date(2026, 11, 20), **WAITS, next_attempt_at=hence(-5))
+def test_a_run_that_has_to_stop_makes_no_stale_row(school: Cloud) -> None:
+    old = earlier_row("kim", date(2026, 11, 20), **RESCHEDULED, next_attempt_at=from_now(-5))
     before = DailyPodcast.objects.values().get(pk=old.pk)
-    job.stopping.set()
-    try:
-        nightly.Edition(DAY).make()
-    finally:
-        job.stopping.clear()
+    stopping.set()
+    nightly.Edition(DAY).make()
     assert DailyPodcast.objects.values().get(pk=old.pk) == before
 
 
@@ -584,9 +569,7 @@ def test_a_dry_run_knows_the_price_of_the_voice_and_the_limit(school: Cloud, set
     assert (forecast.episodes, round(forecast.usd)) == (2, 7)
 
 
-def test_a_dry_run_tells_whose_records_cannot_be_read_and_what_the_budget_has_left(
-    school: Cloud, settings: Any
-) -> None:
+def test_a_dry_run_counts_unreadable_records_and_says_what_the_budget_has_left(school: Cloud, settings: Any) -> None:
     settings.DAILYCAST_DAILY_BUDGET_USD = "2"
     enrol("alex", "bo", "kim")
     records["bo"] = {"mistkes": []}
@@ -636,7 +619,7 @@ def test_an_edition_is_of_the_local_day(
     assert DailyPodcast.objects.get().edition_date == day
 
 
-def test_there_is_one_edition_of_a_day_whose_midnight_is_missing(
+def test_a_day_without_a_midnight_has_one_edition(
     school: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enrol("alex")

@@ -2,9 +2,7 @@
 
 import io
 import os
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,25 +12,25 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.core.management import call_command
-from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
 
 from dailycast.audio import clips, storage
 from dailycast.models import DailyPodcast, Kind, Outcome, ProviderCall, Reason, Status, dates
-from dailycast.runners.retention import GROUP, Pruned, _merge, prune
+from dailycast.runners.retention import GROUPED_BY, Pruned, _merge, prune
+from tests.jobs.rows import in_threads
 
 DAY = 86_400.0  # seconds
 
 
-def aged(media: Path, name: str, days: float) -> Path:
+def old_file(media: Path, name: str, days: float) -> Path:
     storage.write_atomic(name, b"mp3")
     path, then = media / name, time.time() - days * DAY
     os.utime(path, (then, then))
     return path
 
 
-def spoken(user: User, media: Path, days: float, **values: Any) -> DailyPodcast:
+def episode_with_audio(user: User, media: Path, days: float, **values: Any) -> DailyPodcast:
     """A completed episode with its file, so many days old."""
     podcast = DailyPodcast.objects.create(
         user=user, status=Status.COMPLETED, script_text="Hello.", audio_bytes=3, cost_usd=Decimal("0.05"),
@@ -57,7 +55,7 @@ def call(days: float = 400, **values: Any) -> ProviderCall:
 
 
 def test_clips_are_kept_for_a_week(db: None, media: Path, settings: Any) -> None:
-    old, young = (aged(media, clips.name(name), days) for name, days in (("old", 7.1), ("young", 6.9)))
+    old, young = (old_file(media, clips.name(name), days) for name, days in (("old", 7.1), ("young", 6.9)))
     assert prune() == Pruned(clips=1)
     assert (old.exists(), young.exists()) == (False, True)
     settings.DAILYCAST_KEEP_CLIPS_DAYS = 0.5
@@ -66,12 +64,12 @@ def test_clips_are_kept_for_a_week(db: None, media: Path, settings: Any) -> None
 
 
 def test_no_other_file_is_taken_for_a_clip(db: None, media: Path) -> None:
-    others = [aged(media, name, 900) for name in ("podcasts/podcast_1_2.mp3", "clips/a.mp3", "podcasts/notes.txt")]
+    others = [old_file(media, name, 900) for name in ("podcasts/podcast_1_2.mp3", "clips/a.mp3", "podcasts/notes.txt")]
     assert prune() == Pruned()
     assert all(path.exists() for path in others)
 
 
-def test_a_clip_that_goes_away_meanwhile_is_no_error(db: None, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clip_that_disappears_meanwhile_is_no_error(db: None, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "list_names", lambda folder: [folder + "gone.mp3"])
     assert prune() == Pruned()
 
@@ -80,14 +78,14 @@ def test_a_clip_that_goes_away_meanwhile_is_no_error(db: None, media: Path, monk
 
 
 def test_audio_is_kept_for_ever_unless_the_owner_says_otherwise(alex: User, media: Path) -> None:
-    podcast = spoken(alex, media, 9_000)
+    podcast = episode_with_audio(alex, media, 9_000)
     assert prune() == Pruned()
     assert (media / str(podcast.audio_file)).exists()
 
 
-def test_old_audio_goes_and_its_script_stays(alex: User, media: Path, settings: Any) -> None:
+def test_old_audio_is_deleted_and_its_script_stays(alex: User, media: Path, settings: Any) -> None:
     settings.DAILYCAST_KEEP_AUDIO_DAYS = 30
-    old, young = spoken(alex, media, 30.1), spoken(alex, media, 29.9)
+    old, young = episode_with_audio(alex, media, 30.1), episode_with_audio(alex, media, 29.9)
     assert prune() == Pruned(audio=1)
     found = DailyPodcast.objects.get(pk=old.pk)
     assert (bool(found.audio_file), found.audio_bytes, found.error_code) == (False, None, Reason.PRUNED)
@@ -98,9 +96,9 @@ def test_old_audio_goes_and_its_script_stays(alex: User, media: Path, settings: 
     assert prune() == Pruned()
 
 
-def test_audio_that_is_being_made_anew_is_left_alone(alex: User, media: Path, settings: Any) -> None:
+def test_audio_that_is_being_made_again_is_left_alone(alex: User, media: Path, settings: Any) -> None:
     settings.DAILYCAST_KEEP_AUDIO_DAYS = 30
-    podcast = spoken(alex, media, 40)
+    podcast = episode_with_audio(alex, media, 40)
     DailyPodcast.objects.update(status=Status.RUNNING)
     assert prune() == Pruned()
     assert (media / str(podcast.audio_file)).exists()
@@ -109,12 +107,12 @@ def test_audio_that_is_being_made_anew_is_left_alone(alex: User, media: Path, se
 def test_a_kill_before_the_file_is_deleted_leaves_no_address_without_a_file(
     alex: User, media: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(name: str) -> None:
+    def interrupt(name: str) -> None:
         raise KeyboardInterrupt
 
     settings.DAILYCAST_KEEP_AUDIO_DAYS = 30
-    spoken(alex, media, 40)
-    monkeypatch.setattr(default_storage, "delete", die)
+    episode_with_audio(alex, media, 40)
+    monkeypatch.setattr(default_storage, "delete", interrupt)
     with pytest.raises(KeyboardInterrupt):
         prune()
     assert not DailyPodcast.objects.get().audio_file
@@ -142,7 +140,7 @@ def test_the_calls_of_a_day_a_year_ago_become_one_row_for_each_kind(db: None) ->
     assert prune() == Pruned()
 
 
-def test_sums_that_were_made_before_are_added_to(db: None) -> None:
+def test_earlier_sums_are_added_up(db: None) -> None:
     call(calls=7, units=700, cost_usd=Decimal("0.0112"))
     call()
     assert prune() == Pruned(calls=1)
@@ -175,10 +173,10 @@ def test_a_call_that_was_never_closed_is_lost_after_a_day(db: None) -> None:
     assert ProviderCall.objects.get(pk=young.pk).outcome == "unknown"
 
 
-def test_the_command_tells_what_is_gone(alex: User, media: Path, settings: Any) -> None:
+def test_the_command_prints_what_was_deleted(alex: User, media: Path, settings: Any) -> None:
     settings.DAILYCAST_KEEP_AUDIO_DAYS = 1
-    aged(media, clips.name("a"), 8)
-    spoken(alex, media, 2)
+    old_file(media, clips.name("a"), 8)
+    episode_with_audio(alex, media, 2)
     call()
     call()
     out = io.StringIO()
@@ -187,30 +185,21 @@ def test_the_command_tells_what_is_gone(alex: User, media: Path, settings: Any) 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_four_brooms_at_once_lose_nothing_and_count_nothing_twice() -> None:
+def test_four_processes_at_once_lose_nothing_and_count_nothing_twice() -> None:
     for days in (400, 401, 402):
         for _ in range(5):
             call(days=days)
         call(days=days, cost_usd=None)
         call(days=days, cost_usd=None)
     sums = Sum("cost_usd"), Sum("units"), Sum("calls")
-    before, gate = ProviderCall.objects.aggregate(*sums), threading.Barrier(4)
-
-    def sweep(_: int) -> Pruned:
-        gate.wait(5)
-        try:
-            return prune()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(4) as pool:
-        done = list(pool.map(sweep, range(4)))
+    before = ProviderCall.objects.aggregate(*sums)
+    pruned = in_threads(lambda _: prune(), number=4, retry=False)
     assert ProviderCall.objects.aggregate(*sums) == before
-    assert (ProviderCall.objects.count(), sum(each.calls for each in done)) == (6, 15)
+    assert (ProviderCall.objects.count(), sum(each.calls for each in pruned)) == (6, 15)
 
 
-def test_a_broom_that_comes_second_finds_the_sum_and_leaves_it(db: None) -> None:
+def test_a_second_process_finds_the_sum_and_leaves_it(db: None) -> None:
     row = call(calls=3)
-    group: dict[str, object] = {name: getattr(row, name) for name in GROUP}
+    group: dict[str, object] = {name: getattr(row, name) for name in GROUPED_BY}
     assert _merge(group, unpriced=False) == 1
     assert ProviderCall.objects.get() == row
