@@ -7,7 +7,7 @@ from html import escape
 from itertools import accumulate, chain, pairwise
 from typing import Any
 
-from ..languages.sentences import sentences
+from ..languages.sentences import split_sentences
 from ..script.grammar import Script
 
 Times = Sequence[tuple[float, float]]  # (start, duration) in seconds of each piece of a script, all chapters in order
@@ -73,7 +73,7 @@ def chapters_json(marks: Iterable[ChapterMark]) -> dict[str, Any]:
 
 
 def _clip_cues(clip: str, start: float, duration: float, language: str) -> list[Cue]:
-    texts = sentences(clip, language)
+    texts = split_sentences(clip, language)
     latest = math.floor((start + duration) * 1000 + 1e-6) / 1000  # 4.1 * 1000 is a little less than 4100
     shares = [characters / len(clip) for characters in accumulate(map(len, texts), initial=0)]
     marks = [min(round(start + duration * share, 3), latest) for share in shares]

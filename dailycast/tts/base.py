@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..audio.mp3 import duration
 from ..errors import MixedMp3Error, Mp3Error, ProviderError
 from ..gateway.provider import BaseProvider
-from ..languages.characters import least_seconds
+from ..languages.characters import shortest_seconds
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def whole(mp3: bytes, text: str) -> float:
         raise ProviderError(f"The audio cannot be joined: {error}", permanent=True) from error
     except Mp3Error as error:
         raise ProviderError(f"The audio is not a whole MP3: {error}", permanent=False) from error
-    least = least_seconds(text)
+    least = shortest_seconds(text)
     if seconds < least:
         message = f"The audio lasts {seconds:.1f} s, too short for its text of {len(text)} characters ({least:.1f} s)."
         raise ProviderError(message, permanent=False)

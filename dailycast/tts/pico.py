@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from ..errors import ProviderError
 from ..gateway.provider import require
-from ..languages.table import base
+from ..languages.table import primary_subtag
 from .base import Clip, TTSProvider, Voice, whole
 
 VOICES = {  # voice -> how it says `<` and `>`, which Pico would read as markup
@@ -75,7 +75,7 @@ class Provider(TTSProvider):
 
 def voice_for(language: str) -> str | None:
     """The Pico voice for a BCP-47 `language`, its own region or else the first of VOICES; None without one."""
-    same = [voice for voice in VOICES if base(voice) == base(language)]
+    same = [voice for voice in VOICES if primary_subtag(voice) == primary_subtag(language)]
     return language if language in same else next(iter(same), None)
 
 

@@ -16,7 +16,7 @@ from ..errors import NoEngineError, ProviderError, ProviderNotConfigured, Thrott
 from ..gateway.http import TRANSIENT, retry_after
 from ..gateway.messages import brief, unanswered
 from ..gateway.provider import require
-from ..languages.table import base
+from ..languages.table import primary_subtag
 from .base import Clip, TTSProvider, Voice, whole
 
 logger = logging.getLogger("dailycast")
@@ -151,7 +151,11 @@ def voice_for(language: str) -> str | None:
         if tag in chosen:
             return chosen[tag]
         tag = tag.rpartition("-")[0]
-    same = [name for name, voice in VOICES.items() if base(voice.language) == base(language) and engines_for(name)]
+    same = [
+        name
+        for name, voice in VOICES.items()
+        if primary_subtag(voice.language) == primary_subtag(language) and engines_for(name)
+    ]
     return min(same, key=lambda name: VOICES[name].language != language, default=None)
 
 

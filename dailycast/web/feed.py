@@ -303,7 +303,7 @@ def _about(podcast: Any) -> str:
     """The first sentences as they are spoken, else the first lines of the script, without headings and pauses."""
     sentences = [text for name in SENTENCES if (text := getattr(podcast, name))]
     if sentences:
-        return ("" if languages.base(podcast.language) in UNSPACED else " ").join(sentences)
+        return ("" if languages.primary_subtag(podcast.language) in UNSPACED else " ").join(sentences)
     return " ".join(line for line in podcast.opening.splitlines() if line and line[0] not in "#[")
 
 
