@@ -134,7 +134,7 @@ def check_limits() -> list[CheckMessage]:
 
 def check_cover() -> list[CheckMessage]:
     try:
-        cover.cover()
+        cover.load_cover()
     except DailycastError as error:
         hint = "Name a square JPEG or PNG, 1400 to 3000 pixels wide, or leave it empty for the built-in one."
         return [Warning(str(error), hint=hint, id="dailycast.W014")]

@@ -28,7 +28,7 @@ def prune() -> Pruned:
     """Delete what is older than the settings say. Safe to run at any time, and twice."""
     done = Pruned(clips=_older(clips.FOLDER, conf.DAILYCAST_KEEP_CLIPS_DAYS))
     for folder in (clips.FOLDER, storage.FOLDER):
-        _older(folder, 1, storage.UNFINISHED)
+        _older(folder, 1, storage.PARTIAL_SUFFIX)
     DailyPodcast.objects.all().recheck_missing()
     done.audio = sum(map(_silence, _old_audio()))
     done.calls = _sum_up()

@@ -137,7 +137,7 @@ ACTIONS: dict[str, Callable[[], None]] = {each.__name__: each for each in (ask, 
 def keep_nothing() -> None:
     from dailycast.audio import clips
 
-    clips.store = lambda key, mp3: None
+    clips.store_clip = lambda key, mp3: None
 
 
 def keep_late() -> None:

@@ -340,7 +340,7 @@ def refusing(number: int, *names: str) -> Iterator[list[str]]:
 
 
 def third_clip() -> str:
-    return clips.name(voices.clip_key("polly", Voice("Joanna", "neural"), POINT))
+    return clips.file_name(voices.clip_key("polly", Voice("Joanna", "neural"), POINT))
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO], ids=errno.errorcode.__getitem__)
