@@ -23,9 +23,9 @@ SDKS = {"google.generativeai": "gapic/", "google.genai": "google-genai-sdk/"}
 def sdk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """One installed SDK, the other one hidden."""
     package: str = request.param
-    if not gemini._has(package):
+    if not gemini._is_installed(package):
         pytest.skip(f"{package} is not installed")
-    monkeypatch.setattr(gemini, "_has", lambda name: name == package)
+    monkeypatch.setattr(gemini, "_is_installed", lambda name: name == package)
     return package
 
 
@@ -35,7 +35,7 @@ def servers() -> Iterator[tuple[Cloud, Canned]]:
     with Cloud(script="# Hello, Alex") as cloud:
         yield cloud, canned
     canned.close()
-    gemini._sdk.cache_clear()
+    gemini._cached_client.cache_clear()
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def test_thoughts_are_billed_and_not_spoken(canned: Canned) -> None:
 
 def test_a_thought_among_the_parts_is_left_out() -> None:
     parts = [{"text": "Let me think.", "thought": True}, {"text": "# Hello", "thought": None}]
-    assert gemini._text({"candidates": [{"content": {"parts": parts}, "finish_reason": "STOP"}]}) == "# Hello"
+    assert gemini._script_text({"candidates": [{"content": {"parts": parts}, "finish_reason": "STOP"}]}) == "# Hello"
 
 
 def test_a_server_that_counts_no_tokens(canned: Canned) -> None:
@@ -242,7 +242,7 @@ def test_a_server_that_counts_no_tokens(canned: Canned) -> None:
     ],
 )
 def test_tokens(usage: Any, tokens: tuple[int | None, int | None]) -> None:
-    assert gemini._tokens(usage) == tokens
+    assert gemini._billed_tokens(usage) == tokens
 
 
 def test_one_client_until_the_settings_or_the_process_change() -> None:
@@ -252,10 +252,10 @@ def test_one_client_until_the_settings_or_the_process_change() -> None:
         made.append(key)
         return object()
 
-    client = gemini._sdk(load, "a", "http://127.0.0.1", 1)
-    assert gemini._sdk(load, "a", "http://127.0.0.1", 1) is client
-    assert gemini._sdk(load, "a", "http://127.0.0.1", 2) is not client
-    assert gemini._sdk(load, "b", "http://127.0.0.1", 2) is not client
+    client = gemini._cached_client(load, "a", "http://127.0.0.1", 1)
+    assert gemini._cached_client(load, "a", "http://127.0.0.1", 1) is client
+    assert gemini._cached_client(load, "a", "http://127.0.0.1", 2) is not client
+    assert gemini._cached_client(load, "b", "http://127.0.0.1", 2) is not client
     assert made == ["a", "a", "b"]
 
 
@@ -267,7 +267,7 @@ settings.configure(GEMINI_BASE_URL=sys.argv[1])
 from dailycast.learner import LearnerContext
 from dailycast.llm import gemini
 from dailycast.llm.base import Prompt
-gemini._has = lambda name: name == sys.argv[2]
+gemini._is_installed = lambda name: name == sys.argv[2]
 print(gemini.Provider().complete(Prompt("", "Hello", LearnerContext(), "en", 4), 5).text)
 """
     canned.give(answer("# Hello"))
@@ -292,7 +292,7 @@ def test_what_is_missing(
     settings: Any, monkeypatch: pytest.MonkeyPatch, key: str, base_url: str, installed: list[str], missing: str
 ) -> None:
     settings.GEMINI_API_KEY, settings.GEMINI_BASE_URL = key, base_url
-    monkeypatch.setattr(gemini, "_has", lambda name: name in installed)
+    monkeypatch.setattr(gemini, "_is_installed", lambda name: name in installed)
     provider = gemini.Provider()
     assert provider.missing() == missing
     assert provider.unbilled() is bool(base_url and not key)
@@ -300,7 +300,7 @@ def test_what_is_missing(
 
 @pytest.mark.parametrize(("package", "there"), [("json", True), ("json.nobody", False), ("nobody.at.all", False)])
 def test_a_package_is_looked_for(package: str, there: bool) -> None:
-    assert gemini._has(package) is there
+    assert gemini._is_installed(package) is there
 
 
 @pytest.mark.parametrize("address", ["localhost:99", "http://", "http://[", "http://x:y"])

@@ -87,7 +87,7 @@ def test_where_an_engine_is_refused_the_next_one_speaks_every_clip(
 ) -> None:
     from dailycast.tts import polly
 
-    monkeypatch.setattr(polly, "_refused", {})
+    monkeypatch.setattr(polly, "_engine_refusals", {})
     vendors.fail("polly", Fault.ENGINE, matching="Metternich")
     row = services.create_podcast_for_user(alex, "en")
     assert row.tts_voice == "Joanna standard"

@@ -24,7 +24,7 @@ def servers() -> Iterator[tuple[Cloud, Canned]]:
     with Cloud() as cloud:
         yield cloud, canned
     canned.close()
-    polly._new_client.cache_clear()
+    polly._cached_client.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def keys(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     yield
-    polly._refused.clear()
+    polly._engine_refusals.clear()
 
 
 @pytest.fixture
@@ -134,9 +134,9 @@ def test_the_request_in_pollys_words(
     ],
 )
 def test_the_voice_of_a_language(settings: Any, language: str, neural: str | None, standard: str | None) -> None:
-    assert polly.voice_for(language) == neural
+    assert polly.find_voice_name(language) == neural
     settings.DAILYCAST_POLLY_ENGINE = "standard"
-    assert polly.voice_for(language) == standard
+    assert polly.find_voice_name(language) == standard
     assert polly.Provider().voice(language) == (Voice(standard, "standard") if standard else None)
 
 
@@ -145,7 +145,7 @@ def test_the_voice_of_a_language(settings: Any, language: str, neural: str | Non
 )
 def test_the_owners_voices_go_first_and_the_longest_tag_wins(settings: Any, language: str, voice: str) -> None:
     settings.DAILYCAST_VOICES = {"en": "Matthew", "en_gb": "Brian"}
-    assert polly.voice_for(language) == voice
+    assert polly.find_voice_name(language) == voice
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_refused_engine_is_asked_for_again_after_an_hour(
     cloud.fail("polly", Fault.ENGINE)
     failure()
     assert caplog.messages == ["Dailycast: Polly has no Joanna with the engine neural in us-east-1"]
-    refused = next(iter(polly._refused.values()))
+    refused = next(iter(polly._engine_refusals.values()))
     monkeypatch.setattr("time.monotonic", lambda: refused + 3599)
     assert polly.engines_for("Joanna") == ["standard"]
     monkeypatch.setattr("time.monotonic", lambda: refused + 3600)
@@ -334,14 +334,14 @@ def test_a_call_that_cannot_be_made(settings: Any, region: str, endpoint: str, p
 
 def test_eight_clips_at_once_through_one_client(cloud: Cloud, settings: Any) -> None:
     settings.AWS_REGION = "eu-central-1"  # for a client of its own
-    before = polly._new_client.cache_info().misses
+    before = polly._cached_client.cache_info().misses
     cloud.latency["polly"] = 0.5
     texts = [f"This is clip number {number}." for number in range(8)]
     with ThreadPoolExecutor(polly.Provider.parallel) as pool:
         spoken = list(pool.map(speak, texts))
     cloud.latency.clear()
     assert [clip.mp3 for clip in spoken] == [tone(text, 24_000) for text in texts]
-    assert polly._new_client.cache_info().misses == before + 1
+    assert polly._cached_client.cache_info().misses == before + 1
     assert polly.Provider.parallel == 8
     assert cloud.peak("polly") > 1
 
@@ -371,7 +371,7 @@ def test_each_fault_says_what_it_cost_and_whom_it_would_meet(
 
 def test_a_client_is_made_anew_for_other_settings_and_after_a_fork() -> None:
     def client(secret: str = SECRET, endpoint: str = "http://127.0.0.1", timeout: int = 30, pid: int = 1) -> Any:
-        return polly._new_client((KEY, secret, ""), "us-east-1", endpoint, timeout, pid)
+        return polly._cached_client((KEY, secret, ""), "us-east-1", endpoint, timeout, pid)
 
     first = client()
     assert client() is first
@@ -399,17 +399,17 @@ def test_temporary_keys_send_their_token(cloud: Cloud, settings: Any) -> None:
 def test_boto3s_own_look_up(cloud: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     settings.AWS_ACCESS_KEY_ID = settings.AWS_SECRET_ACCESS_KEY = ""
     settings.DAILYCAST_AWS_DEFAULT_CREDENTIALS = True
-    polly._new_client.cache_clear()
+    polly._cached_client.cache_clear()
     error = failure()
     assert error.permanent
     assert "Unable to locate credentials" in str(error)
-    polly._new_client.cache_clear()
+    polly._cached_client.cache_clear()
     shared = tmp_path / "credentials"
     shared.write_text("[default]\naws_access_key_id = AKIASHARED\naws_secret_access_key = shared\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(shared))
     speak()
     assert "Credential=AKIASHARED/" in cloud.calls[-1].headers["authorization"]
-    polly._new_client.cache_clear()
+    polly._cached_client.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -453,9 +453,9 @@ def test_boto3s_own_endpoint_is_used_where_no_setting_names_one(
     servers: tuple[Cloud, Canned], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_POLLY", servers[0].url)
-    polly._new_client.cache_clear()
+    polly._cached_client.cache_clear()
     assert speak().characters == 69
-    polly._new_client.cache_clear()
+    polly._cached_client.cache_clear()
 
 
 def test_an_unknown_engine_is_a_problem(settings: Any) -> None:
