@@ -37,7 +37,7 @@ from functools import cache, partial
 from io import StringIO
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_type_hints
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -129,9 +129,9 @@ def prepare(folder: str) -> None:
 
 def set_providers(mode: str) -> None:
     """Chooses the writer and the voice; no other setting of the app is left in the environment."""
-    from dailycast.conf import KINDS
+    from dailycast.conf import Conf
 
-    for name in KINDS:
+    for name in get_type_hints(Conf):
         os.environ.pop(name, None)
     os.environ["DAILYCAST_LLM_PROVIDERS"], os.environ["DAILYCAST_TTS_PROVIDERS"] = MODES[mode]
 

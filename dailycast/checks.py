@@ -13,10 +13,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import Resolver404, resolve
 
 from .audio import cover, storage
-from .conf import KINDS, conf
+from .conf import SETTING_TYPES, conf
 from .errors import DailycastError, LanguageError, LearnerContextError, ProviderNotConfigured
 from .languages.table import normalise
-from .learner import host_callable
+from .learner import import_callable
 from .purchases import prices
 from .purchases import rate_limits as limits
 from .runners.dispatch import RUNNERS
@@ -51,7 +51,7 @@ def check_dailycast(**_: Any) -> list[CheckMessage]:
 
 def check_readable() -> list[CheckMessage]:
     problems: list[CheckMessage] = []
-    for name in KINDS:
+    for name in SETTING_TYPES:
         try:
             getattr(conf, name)
         except ImproperlyConfigured as error:
@@ -92,7 +92,7 @@ def check_context() -> list[CheckMessage]:
         hint = "Write an adapter as docs/integrating.md shows and set DAILYCAST_LEARNER_CONTEXT to its dotted path."
         return [Info("Episodes know nothing but the learner's first name.", hint=hint, id="dailycast.I003")]
     try:
-        host_callable(conf.DAILYCAST_LEARNER_CONTEXT)
+        import_callable(conf.DAILYCAST_LEARNER_CONTEXT)
     except LearnerContextError as error:
         hint = "Use the dotted path of a callable, say myschool.podcasts.learner_context."
         return [Warning(str(error), hint=hint, id="dailycast.W006")]
@@ -134,7 +134,7 @@ def check_limits() -> list[CheckMessage]:
 
 def check_cover() -> list[CheckMessage]:
     try:
-        cover.cover()
+        cover.load_cover()
     except DailycastError as error:
         hint = "Name a square JPEG or PNG, 1400 to 3000 pixels wide, or leave it empty for the built-in one."
         return [Warning(str(error), hint=hint, id="dailycast.W014")]

@@ -1,6 +1,7 @@
 """Every setting: name, type, default, on one screen.
 
-Read live from Django's settings, so `override_settings` works; None or an empty text there counts as not given.
+Each is read from Django's settings at every access, so `override_settings` works; None or an empty text there counts as
+not given.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -58,88 +59,80 @@ class Conf:
 
     DAILYCAST_DAILY_BUDGET_USD: Money = None  # empty: no limit
     DAILYCAST_COOLDOWN_HOURS: float = 24.0  # between two episodes that one learner asks for
-    DAILYCAST_RATE_LIMITS: Pairs = {}  # over limits.LIMITS: "polly/neural=8/18", calls a second / at once; 0: none
-    DAILYCAST_PRICES: Pairs = {}  # over money.PRICES: "openai/MODEL=in/out" or "polly/ENGINE=price", USD a million
+    DAILYCAST_RATE_LIMITS: Pairs = {}  # over rate_limits.LIMITS: "polly/neural=8/18", calls a second / at once; 0: none
+    DAILYCAST_PRICES: Pairs = {}  # over prices.PRICES: "openai/MODEL=in/out" or "polly/ENGINE=price", USD a million
 
     def __getattribute__(self, name: str) -> Any:
-        if name not in KINDS:
+        if name not in SETTING_TYPES:
             return super().__getattribute__(name)
         given = getattr(settings, name, None)
-        return getattr(type(self), name) if given in (None, "") else coerce(name, given)
+        return getattr(type(self), name) if given in (None, "") else parse_setting(name, given)
 
 
-def boolean(value: object) -> bool:
-    if isinstance(value, str):
-        return {
-            "true": True,
-            "1": True,
-            "yes": True,
-            "on": True,
-            "false": False,
-            "0": False,
-            "no": False,
-            "off": False,
-        }[value.strip().lower()]
-    return bool(value)
+BOOLEANS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(("false", "0", "no", "off"), False)
 
 
-def text(value: object) -> str:
+def parse_boolean(value: object) -> bool:
+    return BOOLEANS[value.strip().lower()] if isinstance(value, str) else bool(value)
+
+
+def parse_text(value: object) -> str:
     return str(value).strip()
 
 
-def names(value: str | Iterable[str]) -> Names:
+def parse_names(value: str | Iterable[str]) -> Names:
     """`"a, b"` or any iterable of names."""
     parts = value.split(",") if isinstance(value, str) else value
     return tuple(part.strip() for part in parts if part.strip())
 
 
-def pairs(value: str | Mapping[str, str]) -> Pairs:
+def parse_pairs(value: str | Mapping[str, str]) -> Pairs:
     """`"a=x,b=y"` or any mapping."""
     if isinstance(value, Mapping):
         return {str(key): str(item) for key, item in value.items()}
-    return {key.strip(): item.strip() for key, item in (part.split("=", 1) for part in names(value))}
+    return {key.strip(): item.strip() for key, item in (part.split("=", 1) for part in parse_names(value))}
 
 
-def positive(value: Any) -> float:
+def parse_positive(value: Any) -> float:
     number = float(value)
     if not 0 < number < float("inf"):
         raise ValueError(number)
     return number
 
 
-def money(value: Any) -> Decimal:
+def parse_money(value: Any) -> Decimal:
     amount = Decimal(str(value).strip())
     if not (amount.is_finite() and amount >= 0):
         raise ValueError(amount)
     return amount
 
 
-def count(value: Any) -> int:
+def parse_count(value: Any) -> int:
     number = int(value)
     if number < 1 or number != float(value):
         raise ValueError(number)
     return number
 
 
-KINDS: dict[str, Any] = get_type_hints(Conf)
+SETTING_TYPES: dict[str, Any] = get_type_hints(Conf)
 PARSERS: dict[Any, tuple[Callable[[Any], Any], str]] = {
-    str: (text, "a text"),
-    bool: (boolean, "true or false"),
-    float: (positive, "a number above 0"),
-    int: (count, "a whole number above 0"),
-    Days: (positive, "a number above 0"),
-    Money: (money, "an amount of 0 or more"),
-    Names: (names, "names with commas between them"),
-    Pairs: (pairs, "a dict, or key=value pairs with commas between them"),
+    str: (parse_text, "a text"),
+    bool: (parse_boolean, "true or false"),
+    float: (parse_positive, "a number above 0"),
+    int: (parse_count, "a whole number above 0"),
+    Days: (parse_positive, "a number above 0"),
+    Money: (parse_money, "an amount of 0 or more"),
+    Names: (parse_names, "names with commas between them"),
+    Pairs: (parse_pairs, "a dict, or key=value pairs with commas between them"),
 }
 
 
-def coerce(name: str, value: object) -> Any:
-    parser, wanted = PARSERS[KINDS[name]]
+def parse_setting(name: str, value: object) -> Any:
+    parse, expected = PARSERS[SETTING_TYPES[name]]
     try:
-        return parser(value)
+        return parse(value)
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
-        raise ImproperlyConfigured(f"{name} must be {wanted}, not {value!r}.") from error
+        raise ImproperlyConfigured(f"{name} must be {expected}, not {value!r}.") from error
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -149,7 +142,7 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
     Raises ImproperlyConfigured naming the variable that cannot be read.
     """
-    return {name: coerce(name, environ[name]) for name in KINDS if environ.get(name, "").strip()}
+    return {name: parse_setting(name, environ[name]) for name in SETTING_TYPES if environ.get(name, "").strip()}
 
 
 conf = Conf()

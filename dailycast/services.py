@@ -139,7 +139,7 @@ def _write(job: Job) -> None:
     draft = write_script(prompt, job)
     if not job.current_script():  # else an editor was quicker
         job.write(
-            title=grammar.title(draft.text)[:200],
+            title=grammar.find_title(draft.text)[:200],
             script_text=draft.text,
             llm_provider=draft.completion.provider,
             llm_model=draft.completion.model,

@@ -1,3 +1,3 @@
-"""For hosts that wrote a provider when `require` had this address; new ones import it from `dailycast.tts.base`."""
+"""For hosts that import `require` from here; new code takes it from `dailycast.llm.base` or `dailycast.tts.base`."""
 
 from .gateway.provider import require as require

@@ -4,10 +4,10 @@ import os
 import tempfile
 from pathlib import Path
 
-from dailycast.conf import KINDS
+from dailycast.conf import SETTING_TYPES
 
 os.environ["DOTENV_PATH"] = os.devnull
-for name in KINDS:
+for name in SETTING_TYPES:
     os.environ.pop(name, None)
 
 from config.settings import *  # noqa: E402, F403

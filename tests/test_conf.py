@@ -4,13 +4,13 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from dailycast.conf import KINDS, conf, from_environment
+from dailycast.conf import SETTING_TYPES, conf, from_environment
 
 
-def test_defaults_are_those_of_the_plan() -> None:
-    ours = {"DAILYCAST_RUNNER", "DAILYCAST_RATE_LIMITS"}  # which tests/settings.py sets
-    with override_settings(**dict.fromkeys(ours)):
-        found = {name: getattr(conf, name) for name in KINDS if name != "DAILYCAST_LEARNER_CONTEXT"}
+def test_defaults() -> None:
+    changed = {"DAILYCAST_RUNNER", "DAILYCAST_RATE_LIMITS"}  # which tests/settings.py sets
+    with override_settings(**dict.fromkeys(changed)):
+        found = {name: getattr(conf, name) for name in SETTING_TYPES if name != "DAILYCAST_LEARNER_CONTEXT"}
     assert found == {
         "DAILYCAST_LLM_PROVIDERS": ("openai", "gemini", "template"),
         "DAILYCAST_TTS_PROVIDERS": ("polly",),
@@ -74,13 +74,13 @@ def test_defaults_are_those_of_the_plan() -> None:
         ("DAILYCAST_KEEP_AUDIO_DAYS", "", None),
     ],
 )
-def test_a_setting_is_read_live_whatever_its_form(name: str, given: object, read: object) -> None:
+def test_a_setting_is_read_live_whatever_its_type(name: str, given: object, read: object) -> None:
     with override_settings(**{name: given}):
         assert getattr(conf, name) == read
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "told"),
+    ("name", "given", "message"),
     [
         ("DAILYCAST_MINUTES", "four", "DAILYCAST_MINUTES must be a number above 0, not 'four'."),
         ("DAILYCAST_MINUTES", "0", "DAILYCAST_MINUTES must be a number above 0, not '0'."),
@@ -104,10 +104,10 @@ def test_a_setting_is_read_live_whatever_its_form(name: str, given: object, read
         ),
     ],
 )
-def test_a_setting_that_cannot_be_read_says_what_it_must_be(name: str, given: object, told: str) -> None:
+def test_a_setting_that_cannot_be_read_says_what_it_must_be(name: str, given: object, message: str) -> None:
     with override_settings(**{name: given}), pytest.raises(ImproperlyConfigured) as caught:
         getattr(conf, name)
-    assert str(caught.value) == told
+    assert str(caught.value) == message
 
 
 def test_the_environment_gives_only_what_is_filled_in() -> None:

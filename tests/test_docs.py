@@ -19,7 +19,7 @@ from django.core.management.base import BaseCommand
 from django.urls import URLPattern
 
 from dailycast import services
-from dailycast.conf import KINDS, PARSERS, Conf, from_environment
+from dailycast.conf import PARSERS, SETTING_TYPES, Conf, from_environment
 from dailycast.errors import LearnerContextError
 from dailycast.languages.table import LANGUAGES
 from dailycast.learner import context as learner
@@ -78,7 +78,7 @@ def written(value: Any) -> str:
     return ",".join(value) if isinstance(value, (tuple, dict)) else str(value or "")
 
 
-DEFAULTS = {name: written(getattr(Conf, name)) for name in KINDS}
+DEFAULTS = {name: written(getattr(Conf, name)) for name in SETTING_TYPES}
 
 
 def test_every_setting_stands_in_operations_with_its_type_and_default() -> None:
@@ -87,7 +87,7 @@ def test_every_setting_stands_in_operations_with_its_type_and_default() -> None:
         for name, kind, default, _ in table(section("docs/operations.md", "## Settings"))
     }
     assert told == {
-        name: (KIND_NAMES[PARSERS[KINDS[name]][1]], default or "empty") for name, default in DEFAULTS.items()
+        name: (KIND_NAMES[PARSERS[SETTING_TYPES[name]][1]], default or "empty") for name, default in DEFAULTS.items()
     }
 
 

@@ -42,7 +42,7 @@ class EpisodeForm(ModelForm):
     def clean_script_text(self) -> str:
         text = self.cleaned_data["script_text"]
         try:
-            script.check(text)
+            script.validate(text)
         except ScriptError as error:
             raise forms.ValidationError(str(error)) from error
-        return script.from_completion(text)
+        return script.normalise_completion(text)

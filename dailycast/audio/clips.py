@@ -1,6 +1,6 @@
-"""Stored clips: bought speech, stored at once and durably, so that no text is bought twice: after a crash, or later.
+"""Stored clips: speech is stored as soon as it is bought, so that no text is bought twice, not even after a crash.
 
-Episodes that are made at the same moment may each buy a text that they share.
+Episodes that are made at the same moment may each buy a text that they have in common.
 """
 
 from django.core.files.storage import default_storage
@@ -12,10 +12,10 @@ from .mp3 import duration
 FOLDER = f"{storage.FOLDER}clips/"  # never served
 
 
-def find(key: str) -> bytes | None:
-    """The MP3 of the clip stored under `key`; None when there is none, or it is not whole."""
+def find_clip(key: str) -> bytes | None:
+    """The MP3 of the clip stored under `key`; None when there is none, or it is incomplete."""
     try:
-        with default_storage.open(name(key)) as file:
+        with default_storage.open(file_name(key)) as file:
             mp3: bytes = file.read()
         duration(mp3)
     except (FileNotFoundError, Mp3Error):
@@ -23,10 +23,10 @@ def find(key: str) -> bytes | None:
     return mp3
 
 
-def store(key: str, mp3: bytes) -> None:
-    """Store a clip, whole or not at all. Raises OSError from a disk."""
-    storage.write_atomic(name(key), mp3)
+def store_clip(key: str, mp3: bytes) -> None:
+    """Store a clip completely or not at all. Raises OSError where the disk fails."""
+    storage.write_atomic(file_name(key), mp3)
 
 
-def name(key: str) -> str:
+def file_name(key: str) -> str:
     return f"{FOLDER}{key}.mp3"

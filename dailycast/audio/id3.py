@@ -1,6 +1,6 @@
-"""The tag that makes an MP3 an episode: ID3v2.3 (id3.org, "ID3 tag version 2.3.0" and its chapter addendum).
+"""The tag of an episode: ID3v2.3 (id3.org, "ID3 tag version 2.3.0" and its chapter addendum).
 
-Text is UTF-16 with a byte order mark, as that version has it for what Latin-1 cannot say.
+Text is UTF-16 with a byte order mark, which that version uses for what Latin-1 cannot encode.
 """
 
 from collections.abc import Sequence
@@ -10,15 +10,18 @@ from datetime import date
 GENRE = "Podcast"
 FRONT_COVER = 3
 TOP_LEVEL_ORDERED = 3  # flags of a table of contents
-MOST_CHAPTERS = 255  # that a table of contents can count
-NO_OFFSET = b"\xff" * 4  # a chapter is told by its times
-LARGEST = (1 << 28) - 1  # bytes that a tag's size can say
+MAX_CHAPTERS = 255  # in a table of contents
+NO_OFFSET = b"\xff" * 4  # a chapter has times instead
+MAX_TAG_SIZE = (1 << 28) - 1  # bytes: four times seven bits
 
 
 @dataclass(frozen=True)
 class Tag:
-    """What a tag tells. `language` is ISO 639-2, `chapters` are (seconds, title) in time order, the last lasting until
-    `duration`; `cover` is a JPEG or PNG, empty for none."""
+    """The contents of a tag.
+
+    `language` is ISO 639-2. `chapters` are (seconds, title) in time order; the last ends at `duration` seconds.
+    `cover` is a JPEG or PNG, empty for none.
+    """
 
     title: str
     show: str
@@ -32,39 +35,39 @@ class Tag:
     cover_type: str = "image/jpeg"
 
 
-def with_tag(mp3: bytes, episode: Tag) -> bytes:
-    """`mp3` behind its tag; frames that are there already stay as they are. A cover too large for a tag is left out."""
-    frames = b"".join(_texts(episode)) + b"".join(_chapters(episode))
-    cover = _cover(episode)
-    body = frames + cover if len(frames + cover) <= LARGEST else frames
+def add_tag(mp3: bytes, tag: Tag) -> bytes:
+    """`tag` followed by the frames of `mp3` as they are. A cover that is too large for a tag is left out."""
+    frames = b"".join(_text_frames(tag)) + b"".join(_chapter_frames(tag))
+    cover = _cover_frame(tag)
+    body = frames + cover if len(frames + cover) <= MAX_TAG_SIZE else frames
     return b"ID3\x03\0\0" + bytes(len(body) >> shift & 0x7F for shift in (21, 14, 7, 0)) + body + mp3
 
 
-def _texts(episode: Tag) -> list[bytes]:
+def _text_frames(tag: Tag) -> list[bytes]:
     lines = {
-        "TIT2": episode.title,
-        "TPE1": episode.show,
-        "TALB": episode.show,
-        "TYER": f"{episode.made_on:%Y}",
-        "TDAT": f"{episode.made_on:%d%m}",
+        "TIT2": tag.title,
+        "TPE1": tag.show,
+        "TALB": tag.show,
+        "TYER": f"{tag.made_on:%Y}",
+        "TDAT": f"{tag.made_on:%d%m}",
         "TCON": GENRE,
-        "TLAN": episode.language,
+        "TLAN": tag.language,
     }
-    spoken = episode.language.encode("latin-1") + _text("") + b"\0\0"
+    language = tag.language.encode("latin-1") + _encode_text("") + b"\0\0"
     return [
-        *(_frame(name, b"\x01" + _text(line)) for name, line in lines.items() if line),
-        _frame("COMM", b"\x01" + spoken + _text(episode.comment)),
-        _frame("USLT", b"\x01" + spoken + _text(episode.lyrics)),
+        *(_frame(name, b"\x01" + _encode_text(line)) for name, line in lines.items() if line),
+        _frame("COMM", b"\x01" + language + _encode_text(tag.comment)),
+        _frame("USLT", b"\x01" + language + _encode_text(tag.lyrics)),
     ]
 
 
-def _chapters(episode: Tag) -> list[bytes]:
-    chapters = episode.chapters[:MOST_CHAPTERS]
+def _chapter_frames(tag: Tag) -> list[bytes]:
+    chapters = tag.chapters[:MAX_CHAPTERS]
     starts = [start for start, _ in chapters]
-    ends = [*starts, episode.duration][1:]
+    ends = [*starts, tag.duration][1:]
     names = [f"chp{number}".encode() + b"\0" for number in range(len(starts))]
     marks = [
-        _frame("CHAP", name + _times(start, end) + _frame("TIT2", b"\x01" + _text(title)))
+        _frame("CHAP", name + _chapter_times(start, end) + _frame("TIT2", b"\x01" + _encode_text(title)))
         for name, (start, title), end in zip(names, chapters, ends, strict=True)
     ]
     if not marks:
@@ -72,19 +75,19 @@ def _chapters(episode: Tag) -> list[bytes]:
     return [_frame("CTOC", b"toc\0" + bytes((TOP_LEVEL_ORDERED, len(names))) + b"".join(names)), *marks]
 
 
-def _cover(episode: Tag) -> bytes:
-    if not episode.cover:
+def _cover_frame(tag: Tag) -> bytes:
+    if not tag.cover:
         return b""
-    kind = b"\0" + episode.cover_type.encode("latin-1") + b"\0" + bytes((FRONT_COVER,)) + b"\0"
-    return _frame("APIC", kind + episode.cover)
+    header = b"\0" + tag.cover_type.encode("latin-1") + b"\0" + bytes((FRONT_COVER,)) + b"\0"
+    return _frame("APIC", header + tag.cover)
 
 
-def _times(start: float, end: float) -> bytes:
-    """In milliseconds."""
+def _chapter_times(start: float, end: float) -> bytes:
+    """`start` and `end` in milliseconds."""
     return b"".join(round(seconds * 1000).to_bytes(4, "big") for seconds in (start, end)) + NO_OFFSET * 2
 
 
-def _text(text: str) -> bytes:
+def _encode_text(text: str) -> bytes:
     return text.replace("\0", "").encode("utf-16", "replace")
 
 

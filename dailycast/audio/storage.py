@@ -1,4 +1,4 @@
-"""The one module that knows paths. All else asks Django's default storage, so that S3 works by STORAGES alone."""
+"""The one module that knows paths. Everything else uses Django's default storage, so that S3 needs only STORAGES."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ from ..errors import CapturedError
 
 logger = logging.getLogger("dailycast")
 FOLDER = "podcasts/"
-UNFINISHED = ".part"  # a file whose process died while it was written
+PARTIAL_SUFFIX = ".part"  # of a file that is being written, or whose process died
 
 
 def episode_name(user_pk: object, seconds: int) -> str:
@@ -28,35 +28,35 @@ def episode_name(user_pk: object, seconds: int) -> str:
 
 
 def write_atomic(name: str, data: bytes) -> str:
-    """Store `data` under `name`, whole or not at all, over what stood there; returns the name that was used.
+    """Store `data` under `name` completely or not at all, replacing an older file; returns the name that was used.
 
-    On a file system: a temporary name beside it, fsync, rename. Elsewhere: one put. Raises OSError from a disk.
+    On a file system: write a temporary file beside it, fsync, rename. Elsewhere: one put. Raises OSError from a disk.
     """
     path = local_path(name)
     if path is None:
-        if default_storage.exists(name):  # a storage that never overwrites would choose another name
+        if default_storage.exists(name):  # else a storage that never overwrites chooses another name
             default_storage.delete(name)
         return default_storage.save(name, ContentFile(data))
     _make_folder(path.parent)
-    _write_whole(path, data)
+    _write_and_rename(path, data)
     return name
 
 
 def unwritable_reason(name: str = FOLDER) -> str:
-    """Why nothing can be saved under `name`; empty when it can, or when only a put could tell. Writes nothing."""
+    """Why nothing can be saved under `name`; empty when it can, or when only a put would show. Writes nothing."""
     path = local_path(name)
     if path is None:
         return ""
-    standing = _standing(path)
-    if not standing.is_dir():
-        return f"{standing} is not a folder"
-    return "" if os.access(standing, os.W_OK | os.X_OK) else f"{standing} cannot be written by this user"
+    folder = _nearest_existing(path)
+    if not folder.is_dir():
+        return f"{folder} is not a folder"
+    return "" if os.access(folder, os.W_OK | os.X_OK) else f"{folder} cannot be written by this user"
 
 
 def free_bytes(name: str = FOLDER) -> int | None:
-    """How much the disk under `name` still takes; None when the storage is no file system."""
+    """Free bytes of the disk that holds `name`; None when the storage is no file system."""
     path = local_path(name)
-    return None if path is None else shutil.disk_usage(_standing(path)).free
+    return None if path is None else shutil.disk_usage(_nearest_existing(path)).free
 
 
 def require_space(needed: int) -> None:
@@ -69,7 +69,7 @@ def require_space(needed: int) -> None:
 
 
 def delete_if_possible(name: str) -> None:
-    """Delete `name`; where that fails the log says so."""
+    """Delete `name`; a failure is only logged."""
     deleting = CapturedError()
     with deleting:
         default_storage.delete(name)
@@ -78,13 +78,13 @@ def delete_if_possible(name: str) -> None:
 
 
 def is_inside(name: str) -> bool:
-    """Whether `name` lies in FOLDER, also where a link leads; a storage that is no file system has no links."""
+    """Whether `name` is in FOLDER after links are resolved; a storage that is no file system has no links."""
     path, folder = local_path(name), local_path(FOLDER)
     return path is None or folder is None or path.resolve().is_relative_to(folder.resolve())
 
 
 def list_names(folder: str) -> list[str]:
-    """What lies in `folder`, as names; nothing where there is no such folder."""
+    """The names of the files in `folder`; none where there is no such folder."""
     try:
         return [folder + file for file in default_storage.listdir(folder)[1]]
     except FileNotFoundError:
@@ -92,7 +92,7 @@ def list_names(folder: str) -> list[str]:
 
 
 def modified_at(name: str) -> datetime:
-    """When `name` was last written; now, where it is gone meanwhile."""
+    """When `name` was last written; now, if it has been deleted meanwhile."""
     try:
         return default_storage.get_modified_time(name)
     except FileNotFoundError:
@@ -100,25 +100,26 @@ def modified_at(name: str) -> datetime:
 
 
 def url(name: str, disposition: str | None) -> str:
-    """The URL of `name`; where the storage can sign such a wish, as S3's can, with that Content-Disposition."""
+    """The URL of `name`, with that Content-Disposition where the storage can sign one, as S3's can."""
     sign: Callable[..., str] = default_storage.url
     if disposition and "parameters" in signature(sign).parameters:
         return sign(name, parameters={"ResponseContentDisposition": disposition})
     return sign(name)
 
 
-def location_of(name: str) -> str:
+def display_location(name: str) -> str:
     """Where a person finds `name`: its path on this machine, else its URL."""
     return str(local_path(name) or default_storage.url(name))
 
 
 def local_path(name: str) -> Path | None:
-    """Where `name` lies on this machine's disk; None when the storage is no file system."""
+    """The path of `name` on this machine's disk; None when the storage is no file system."""
     return Path(default_storage.path(name)) if isinstance(default_storage, FileSystemStorage) else None
 
 
-def _standing(path: Path) -> Path:
-    return next(folder for folder in (path, *path.parents) if folder.exists())
+def _nearest_existing(path: Path) -> Path:
+    """`path`, or the nearest of its parents that exists."""
+    return next(candidate for candidate in (path, *path.parents) if candidate.exists())
 
 
 def _make_folder(folder: Path) -> None:
@@ -126,8 +127,8 @@ def _make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, **({} if mode is None else {"mode": mode}))
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
+def _write_and_rename(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
     try:
         with temporary.open("xb") as file:
             file.write(data)

@@ -1,1 +1,1 @@
-"""The one way out to vendors: what every provider shares, how one is found by its name, what went wrong on the way."""
+"""The one way out to vendors: the base of every provider, the registry by name, HTTP, and texts for what went wrong."""

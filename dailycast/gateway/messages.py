@@ -1,14 +1,14 @@
-"""Words for what went wrong: short, and without any key of ours."""
+"""Texts for what went wrong: short, and without any secret of ours."""
 
 from ..conf import conf
 from ..errors import ProviderError
 
-LONGEST_QUOTE = 200  # characters of a vendor's text in a message of ours
+MAX_QUOTE_LENGTH = 200  # characters of a vendor's text that our messages quote
 
 
-def brief(told: object) -> str:
-    """The start of a vendor's text in one line, ended like a sentence, without any key of ours."""
-    text = " ".join(told.split()) if isinstance(told, str) else ""
+def redact_and_shorten(vendor_text: object) -> str:
+    """The start of a vendor's text as one sentence on one line, without any secret of ours."""
+    text = " ".join(vendor_text.split()) if isinstance(vendor_text, str) else ""
     for secret in (
         conf.OPENAI_API_KEY,
         conf.GEMINI_API_KEY,
@@ -17,11 +17,11 @@ def brief(told: object) -> str:
         conf.AWS_SESSION_TOKEN,
     ):
         text = text.replace(secret, "***") if secret else text
-    text = text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE].rstrip() + "…"
+    text = text if len(text) <= MAX_QUOTE_LENGTH else text[:MAX_QUOTE_LENGTH].rstrip() + "…"
     return text if text.endswith((".", "…")) else (text or "no reason given") + "."
 
 
-def unanswered(vendor: str, timeout: float, setting: str) -> ProviderError:
-    """The error for a connection refused, reset or silent for `timeout` seconds; `setting` is what may be wrong."""
-    reached = f"{vendor} could not be reached or gave no whole answer within {timeout:g} s"
-    return ProviderError(f"{reached}: check the network and {setting}.", permanent=False)
+def no_answer_error(vendor: str, timeout: float, setting: str) -> ProviderError:
+    """The error for a connection that was refused, reset or silent for `timeout` seconds; `setting` may be wrong."""
+    failure = f"{vendor} could not be reached or gave no whole answer within {timeout:g} s"
+    return ProviderError(f"{failure}: check the network and {setting}.", permanent=False)

@@ -1,4 +1,4 @@
-"""A provider's name -> its class -> its one instance in this process."""
+"""Finds a provider by its name. A process has one instance of each."""
 
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -8,10 +8,10 @@ from django.utils.module_loading import import_string
 from ..errors import ProviderNotConfigured
 from .provider import BaseProvider
 
-P = TypeVar("P", bound=BaseProvider)
+ProviderT = TypeVar("ProviderT", bound=BaseProvider)
 
 
-class Registry(Generic[P]):
+class Registry(Generic[ProviderT]):
     """The providers of one kind: subclasses of `kind`, by the names that a host lists in `setting`.
 
     A name such as `polly` is a file of `package`; a dotted path is a host's own class.
@@ -20,11 +20,11 @@ class Registry(Generic[P]):
     def __init__(self, kind: type, package: str, setting: str) -> None:
         self.kind, self.package, self.setting = kind, package, setting
 
-    def get(self, name: str) -> P:
+    def get(self, name: str) -> ProviderT:
         """The provider of that name. Raises ProviderNotConfigured when there is none, or it is of another kind."""
         path = name if "." in name else f"{self.package}.{name}.Provider"
         try:
-            provider: P = _load(path)
+            provider: ProviderT = _load(path)
         except ImportError as error:
             raise ProviderNotConfigured(f"{self.setting} names an unknown provider, {path}: {error}.") from error
         if not isinstance(provider, self.kind):

@@ -1,1 +1,1 @@
-"""What we know of a language: its name, its sentence ends, its characters, how fast it is spoken."""
+"""What we know of a language: its name, its sentence ends, its characters, its rate of speech."""

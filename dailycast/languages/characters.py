@@ -1,11 +1,18 @@
-"""Characters: which of them take how long to say, which of them can be spoken or stored at all."""
+"""Characters: how long they take to say, which of them can be spoken, which can be stored."""
 
 import re
 
-CJK_RATE = 12.0  # characters a second above which speech has lost part of a CJK text
+# Characters a second. Speech that is faster has lost a part of its text.
+MAX_CJK_RATE = 12.0
+MAX_LATIN_RATE = 25.0  # and every other writing system
 
-
-LATIN_RATE = 25.0  # the same for every other script
+SPEAKABLE = re.compile(r"[^\W_]")  # a letter or a digit
+# What no database or XML parser accepts: controls, surrogates, noncharacters; and the byte order mark.
+UNWRITABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufeff"
+    + "".join(rf"\U{plane:04x}fffe\U{plane:04x}ffff" for plane in range(17))
+    + "]"
+)
 
 
 def is_cjk(character: str) -> bool:
@@ -13,18 +20,7 @@ def is_cjk(character: str) -> bool:
     return "\u3040" <= character <= "\u30ff" or "\u3400" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7af"
 
 
-def least_seconds(text: str) -> float:
-    """The shortest time in which `text` can have been spoken whole; less audio means that a part of it is missing."""
+def shortest_seconds(text: str) -> float:
+    """The shortest time in which all of `text` can be spoken; shorter audio lacks a part of it."""
     cjk = sum(map(is_cjk, text))
-    return cjk / CJK_RATE + (len(text) - cjk) / LATIN_RATE
-
-
-SPOKEN = re.compile(r"[^\W_]")  # a letter or a digit: something to say
-
-
-# What no database or XML parser takes: controls, surrogates, noncharacters; and the byte order mark.
-UNWRITABLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufeff"
-    + "".join(rf"\U{plane:04x}fffe\U{plane:04x}ffff" for plane in range(17))
-    + "]"
-)
+    return cjk / MAX_CJK_RATE + (len(text) - cjk) / MAX_LATIN_RATE

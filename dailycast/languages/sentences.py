@@ -1,74 +1,73 @@
-"""Where a sentence, a word and a grapheme end, by the rules of a language."""
+"""Where a sentence, a word and a grapheme end, by the rules of a language.
+
+Each function returns parts that joined equal the text, and cuts only where there is something to say before the cut.
+"""
 
 import re
 from collections.abc import Iterable
 from functools import cache
 from itertools import pairwise
 
-from .characters import SPOKEN
+from .characters import SPEAKABLE
 from .table import LATIN_STOPS, get_language
 
 SOFT_STOPS = LATIN_STOPS  # they end a sentence only where a space follows
-
-
-CLOSERS = r"""\])}"'”“’‘»«」』）】〉》］｝"""  # right after a stop; each language closes with another's opening quote
-
-
-OPENERS = "«‹“„"  # French writes a space after them
-
-
+CLOSING_MARKS = (
+    r"""\])}"'”“’‘»«」』）】〉》］｝"""  # right after a stop; one language closes with another's opening quote
+)
+OPENING_QUOTES = "«‹“„"  # French writes a space after them
 ABBREVIATION = re.compile(
     r"(?<!\w)(?:[A-Za-z\u00c0-\u024f\u0370-\u052f]|Dr|Mr|Mrs|Ms|Prof|St|Jr|Sra?|Dra|Mme|Mlle|Hr|Fr|Nr|Sig|Dott|vs)$"
 )
-
-
-SENTENCE_SPACE = re.compile(rf"\s(?:[^{re.escape(OPENERS)}]*\s)?")  # `. "` and `! » `: what opens goes with the next
-
-
-WORD = re.compile(r"(?<=\s)(?=(?:(?!\s)[\W_])*+[^\W_])")
-
-
-# Before a letter or digit, and so after all that hangs on the last one: marks, selectors, joiners. Some letters hang on
-# too: Hangul jamo, half-width voicing, Thai and Lao AM, and an Indic consonant after a virama (UAX 29).
-GRAPHEME = re.compile(
+# `. "` and `! » `: an opening quote belongs to the next sentence.
+SENTENCE_SPACE = re.compile(rf"\s(?:[^{re.escape(OPENING_QUOTES)}]*\s)?")
+WORD_START = re.compile(r"(?<=\s)(?=(?:(?!\s)[\W_])*+[^\W_])")
+# Before a letter or digit, and so after everything that attaches to the one before: marks, selectors, joiners. Some
+# letters attach as well: Hangul jamo, half-width voicing, Thai and Lao AM, an Indic consonant after a virama (UAX 29).
+GRAPHEME_START = re.compile(
     r"(?<![\u200d\u1100-\u115f\ua960-\ua97c\u094d\u09cd\u0acd\u0b4d\u0c4d\u0d4d])"
     r"(?=[^\W_])(?![\u1160-\u11ff\ud7b0-\ud7fb\uff9e\uff9f\u0e33\u0eb3])"
 )
 
 
-def sentences(text: str, language: str) -> list[str]:
-    """The sentences of `text`, each with the quotes that close it and the space after it; joined they equal `text`."""
-    return _sentences(text, get_language(language).stops)
+def split_sentences(text: str, language: str) -> list[str]:
+    """The sentences of `text`, each with its closing quotes and the space after it.
+
+    Raises LanguageError for an unknown BCP-47 `language`.
+    """
+    return split_at_stops(text, get_language(language).stops)
 
 
-def _sentences(text: str, stops: str) -> list[str]:
-    return _cut(text, (_sentence_end(match, stops) for match in _stop_pattern(stops).finditer(text)))
+def split_at_stops(text: str, stops: str) -> list[str]:
+    """The sentences of `text` in a language whose sentences end with one of the characters `stops`."""
+    return _split_at(text, (_next_sentence_start(match, stops) for match in _stop_pattern(stops).finditer(text)))
 
 
-def _words(text: str) -> list[str]:
-    return _cut(text, (match.start() for match in WORD.finditer(text)))
+def split_words(text: str) -> list[str]:
+    """The words of `text`, each with the space after it."""
+    return _split_at(text, (match.start() for match in WORD_START.finditer(text)))
 
 
-def _graphemes(text: str) -> list[str]:
-    return _cut(text, (match.start() for match in GRAPHEME.finditer(text)))
+def split_graphemes(text: str) -> list[str]:
+    """The letters and digits of `text`, each with the marks that attach to it."""
+    return _split_at(text, (match.start() for match in GRAPHEME_START.finditer(text)))
 
 
-def _cut(text: str, places: Iterable[int]) -> list[str]:
-    """`text` cut at the places inside it that leave something to say before them."""
-    first = SPOKEN.search(text)
-    inside = [place for place in places if first and first.start() < place < len(text)]
+def _split_at(text: str, positions: Iterable[int]) -> list[str]:
+    first = SPEAKABLE.search(text)
+    inside = [position for position in positions if first and first.start() < position < len(text)]
     return [text[start:end] for start, end in pairwise([0, *inside, len(text)])]
 
 
 @cache
 def _stop_pattern(stops: str) -> re.Pattern[str]:
-    """A stop and everything up to the next letter or digit: `run` is the stops and what closes with them."""
+    """A stop and all that follows up to the next letter or digit: `run` is the stops with their closing marks."""
     stop = re.escape(stops)
-    return re.compile(rf"(?P<run>[{stop}][{stop}{CLOSERS}]*+)(?P<rest>[\W_]*+)")
+    return re.compile(rf"(?P<run>[{stop}][{stop}{CLOSING_MARKS}]*+)(?P<rest>[\W_]*+)")
 
 
-def _sentence_end(match: re.Match[str], stops: str) -> int:
-    """Where in the text the next sentence begins; 0 if the stop does not end a sentence."""
+def _next_sentence_start(match: re.Match[str], stops: str) -> int:
+    """The index in the text where the next sentence starts; 0 if the stop does not end a sentence."""
     run, rest = match["run"], match["rest"]
     before, after = match.string[match.start() - 1 : match.start()], match.string[match.end() : match.end() + 1]
     soft = SOFT_STOPS if "." in stops else ""

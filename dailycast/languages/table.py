@@ -1,4 +1,4 @@
-"""What we know of a language: its name, where its sentences stop, how fast it is spoken."""
+"""The languages: name, stops at the end of a sentence, rate of speech."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ DEVANAGARI_STOPS = "।॥.!?…"
 @dataclass(frozen=True)
 class Language:
     code: str
-    name: str  # in English, as a prompt says it
+    name: str  # in English, for prompts
     iso: str  # ISO 639-2/T
     rate: float = 14.5  # characters a second of ordinary speech, pauses between sentences included
     stops: str = LATIN_STOPS
@@ -55,22 +55,22 @@ def normalise(code: str) -> str:
     """
     first, *rest = code.strip().replace("_", "-").split("-")
     if first.lower() not in LANGUAGES or not all(part.isascii() and part.isalnum() and len(part) <= 8 for part in rest):
-        known = ", ".join(LANGUAGES)
-        raise LanguageError(f"Unknown language {code!r}. Use a BCP-47 code that starts with one of: {known}.")
-    return "-".join([first.lower(), *(_subtag(part) for part in rest)])
+        known_codes = ", ".join(LANGUAGES)
+        raise LanguageError(f"Unknown language {code!r}. Use a BCP-47 code that starts with one of: {known_codes}.")
+    return "-".join([first.lower(), *(_subtag_in_usual_case(part) for part in rest)])
 
 
 def get_language(code: str) -> Language:
-    """The entry for a BCP-47 `code`, its region aside. Raises LanguageError if unknown."""
-    return LANGUAGES[base(normalise(code))]
+    """The entry for a BCP-47 `code`, whatever its region. Raises LanguageError if unknown."""
+    return LANGUAGES[primary_subtag(normalise(code))]
 
 
-def base(code: str) -> str:
+def primary_subtag(code: str) -> str:
     """`en-US` -> `en`."""
     return code.split("-")[0]
 
 
-def _subtag(part: str) -> str:
+def _subtag_in_usual_case(part: str) -> str:
     if len(part) == 2:
         return part.upper()
     return part.title() if len(part) == 4 else part.lower()

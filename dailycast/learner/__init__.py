@@ -2,7 +2,7 @@
 
 from .adapter import display_name as display_name
 from .adapter import get_learner_context as get_learner_context
-from .adapter import host_callable as host_callable
+from .adapter import import_callable as import_callable
 from .context import Course as Course
 from .context import DueReview as DueReview
 from .context import LearnerContext as LearnerContext

@@ -1,4 +1,4 @@
-"""The host's adapter: the one function through which a host gives its learners' records."""
+"""The host's adapter: the one function that gives the records of a learner."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -20,12 +20,12 @@ def get_learner_context(user: "AbstractBaseUser") -> LearnerContext:
     Raises LearnerContextError when the path cannot be imported or its answer cannot be read.
     """
     path = conf.DAILYCAST_LEARNER_CONTEXT
-    answer = host_callable(path)(user) if path else {}
-    data = asdict(answer) if isinstance(answer, LearnerContext) else answer
+    records = import_callable(path)(user) if path else {}
+    data = asdict(records) if isinstance(records, LearnerContext) else records
     if data is None:
         data = {}
     if not isinstance(data, Mapping):
-        raise LearnerContextError(f"{path} must return a LearnerContext or a dict, not {type(answer).__name__}.")
+        raise LearnerContextError(f"{path} must return a LearnerContext or a dict, not {type(records).__name__}.")
     return learner_context({"first_name": getattr(user, "first_name", ""), **data})
 
 
@@ -34,12 +34,12 @@ def display_name(user: "AbstractBaseUser") -> str:
     return getattr(user, "first_name", "") or user.get_username()
 
 
-def host_callable(path: str) -> Any:
+def import_callable(path: str) -> Any:
     """The object at the dotted `path`. Raises LearnerContextError when it cannot be imported or called."""
     try:
-        found = import_string(path)
+        target = import_string(path)
     except ImportError as error:
         raise LearnerContextError(f"DAILYCAST_LEARNER_CONTEXT={path!r} cannot be imported: {error}.") from error
-    if not callable(found):
+    if not callable(target):
         raise LearnerContextError(f"DAILYCAST_LEARNER_CONTEXT={path!r} is not callable.")
-    return found
+    return target

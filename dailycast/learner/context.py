@@ -1,21 +1,17 @@
-"""What an episode may know of its learner: `LearnerContext`, and the door through which a host gives it."""
+"""What an episode may know of its learner: `LearnerContext`, and how it is read from a host's plain data."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from django.utils.functional import Promise
 
 from ..errors import LearnerContextError
 from .text import without_emails
 
-if TYPE_CHECKING:
-    pass
-
-
-LONGEST_TEXT = 2_000  # characters of any one text; what stands behind them is left out
+MAX_TEXT_LENGTH = 2_000  # characters of one text; the rest is cut off
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson completed lately; `summary` is what it taught, in a sentence or two."""
+    """A recently completed lesson; `summary` is what it taught, in a sentence or two."""
 
     title: str = ""
     subject: str = ""
@@ -68,8 +64,8 @@ class DueReview:
 class LearnerContext:
     """What the host's records say of one learner. Every field is optional, and an empty context is a valid one.
 
-    Texts are plain and short; of a longer one the first LONGEST_TEXT characters are taken. `language` and
-    `native_language` are BCP-47 codes, `level` is the host's own word (say "A2" or "beginner"), `active_days` counts
+    Texts are plain and short; of a longer one the first MAX_TEXT_LENGTH characters are used. `language` and
+    `native_language` are BCP-47 codes, `level` is the host's own word (such as "A2"), `active_days` counts
     the learner's active days of the last seven. There is no field for an id or an address, and e-mail addresses
     inside texts are taken out, so neither reaches a prompt. `opted_out`: this learner wants no nightly edition.
     """
@@ -107,59 +103,59 @@ def learner_context(data: Mapping[str, Any]) -> LearnerContext:
     Raises LearnerContextError naming every key that is unknown or of the wrong type.
     """
     problems: list[str] = []
-    context: LearnerContext = _build(LearnerContext, data, "", problems)
+    context: LearnerContext = _read_object(LearnerContext, data, "", problems)
     if problems:
         raise LearnerContextError("The learner context is wrong: " + "; ".join(problems) + ".")
     return context
 
 
-def _build(kind: Any, data: Mapping[str, Any], where: str, problems: list[str]) -> Any:
+def _read_object(kind: Any, data: Mapping[str, Any], path: str, problems: list[str]) -> Any:
     hints = get_type_hints(kind)
-    known = {}
+    values = {}
     for key, value in data.items():
         if key not in hints:
             close = get_close_matches(str(key), hints, n=1)
-            problems.append(f"unknown key {where}{key}" + (f" (did you mean {close[0]}?)" if close else ""))
+            problems.append(f"unknown key {path}{key}" + (f" (did you mean {close[0]}?)" if close else ""))
         elif value is not None:
-            known[key] = _value(hints[key], value, where + key, problems)
-    return kind(**known)
+            values[key] = _read_value(hints[key], value, path + key, problems)
+    return kind(**values)
 
 
-def _value(hint: Any, value: Any, where: str, problems: list[str]) -> Any:
+def _read_value(hint: Any, value: Any, path: str, problems: list[str]) -> Any:
     if get_origin(hint) is tuple:
-        return _items(get_args(hint)[0], value, where, problems)
+        return _read_list(get_args(hint)[0], value, path, problems)
     if hint is bool:
         if not isinstance(value, bool):
-            problems.append(f"{where} must be true or false, not {value!r}")
+            problems.append(f"{path} must be true or false, not {value!r}")
         return value is True
     if hint is int:
-        return _whole_number(value, where, problems)
+        return _read_whole_number(value, path, problems)
     if not isinstance(value, (str, int, float, Decimal, Promise)):
-        problems.append(f"{where} must be a text, not {type(value).__name__}")
+        problems.append(f"{path} must be a text, not {type(value).__name__}")
         return ""
-    return without_emails(str(value)[:LONGEST_TEXT].replace("\0", ""))  # no database stores a NUL
+    return without_emails(str(value)[:MAX_TEXT_LENGTH].replace("\0", ""))  # no database stores a NUL
 
 
-def _whole_number(value: Any, where: str, problems: list[str]) -> int:
+def _read_whole_number(value: Any, path: str, problems: list[str]) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or not value >= 0 or value % 1:
-        problems.append(f"{where} must be a whole number, 0 or more, not {value!r}")
+        problems.append(f"{path} must be a whole number, 0 or more, not {value!r}")
         return 0
     return int(value)
 
 
-def _items(kind: Any, value: Any, where: str, problems: list[str]) -> tuple[Any, ...]:
+def _read_list(kind: Any, value: Any, path: str, problems: list[str]) -> tuple[Any, ...]:
     if isinstance(value, (str, bytes, Mapping, Promise)) or not isinstance(value, Iterable):
-        problems.append(f"{where} must be a list, not {type(value).__name__}")
+        problems.append(f"{path} must be a list, not {type(value).__name__}")
         return ()
-    return tuple(_item(kind, item, f"{where}[{index}]", problems) for index, item in enumerate(value))
+    return tuple(_read_item(kind, item, f"{path}[{index}]", problems) for index, item in enumerate(value))
 
 
-def _item(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
+def _read_item(kind: Any, value: Any, path: str, problems: list[str]) -> Any:
     if isinstance(value, (str, Promise)):
         value = {fields(kind)[0].name: value}
     elif isinstance(value, kind):
         value = asdict(value)
     if not isinstance(value, Mapping):
-        problems.append(f"{where} must be a dict or a text, not {type(value).__name__}")
+        problems.append(f"{path} must be a dict or a text, not {type(value).__name__}")
         return kind()
-    return _build(kind, value, where + ".", problems)
+    return _read_object(kind, value, path + ".", problems)

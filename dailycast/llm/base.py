@@ -1,21 +1,25 @@
-"""What a writer is: a `Prompt` goes in, a `Completion` comes out, or a ProviderError says why not."""
+"""What a writer is: it takes a `Prompt` and returns a `Completion`, or raises a ProviderError.
+
+A writer of your own imports everything from here; `require` imports its SDK, or says what to install.
+"""
 
 from abc import abstractmethod
 from dataclasses import dataclass
 
 from ..errors import ProviderError, VendorWideError
-from ..gateway.http import TRANSIENT, retry_after
-from ..gateway.messages import brief
+from ..gateway.http import TRANSIENT_STATUSES, parse_retry_after
+from ..gateway.messages import redact_and_shorten
 from ..gateway.provider import BaseProvider
+from ..gateway.provider import require as require
 from ..script.prompt import Prompt as Prompt
 
-TOKENS_A_SECOND = 40  # of speech: English takes 4, Japanese 7, and Hindi 39 where a tokenizer falls back to bytes
-FEWEST_TOKENS, MOST_TOKENS = 2_000, 16_000
+TOKENS_PER_SECOND = 40  # of speech: English takes 4, Japanese 7, and Hindi 39 where a tokenizer falls back to bytes
+MIN_TOKENS, MAX_TOKENS = 2_000, 16_000
 
 
 @dataclass(frozen=True)
 class Completion:
-    """A whole answer. Tokens are as the vendor bills them, None where there are none to bill."""
+    """A complete answer. Tokens are as the vendor bills them, None where it counts none."""
 
     text: str
     provider: str
@@ -28,13 +32,13 @@ class LLMProvider(BaseProvider):
     """One writer, as DAILYCAST_LLM_PROVIDERS lists them."""
 
     def model(self) -> str:
-        """The model that will be asked: its price stands under `name/model`."""
+        """The model that will be called: its price is listed under `name/model`."""
         return self.name
 
     def most_tokens(self, prompt: Prompt) -> tuple[int, int]:
         """The most tokens in and out that `prompt` may be billed, to be reserved in a budget.
 
-        A token is a byte of text at least, and what a vendor adds between the messages is little.
+        A token is at least one byte of text; the 100 are for what a vendor adds between the messages.
         """
         return len((prompt.system + prompt.user).encode()) + 100, token_limit(prompt.minutes)
 
@@ -42,28 +46,37 @@ class LLMProvider(BaseProvider):
     def complete(self, prompt: Prompt, timeout: float) -> Completion:
         """Write the script that `prompt` asks for, within `timeout` seconds a read.
 
-        Raises ProviderError for every failure, a cut, refused or empty answer included; never retries by itself.
+        Raises ProviderError for every failure, also for a cut, refused or empty answer; never retries.
         """
 
 
 def token_limit(minutes: float) -> int:
     """The most tokens that a script of `minutes` may take: more than a normal one needs in any language."""
-    return round(min(max(minutes * 60 * TOKENS_A_SECOND, FEWEST_TOKENS), MOST_TOKENS))
+    return round(min(max(minutes * 60 * TOKENS_PER_SECOND, MIN_TOKENS), MAX_TOKENS))
 
 
-def http_error(vendor: str, status: int, told: object, wait: str | None) -> ProviderError:
-    """The error for an HTTP `status` of `vendor`; `told` is its own text, `wait` its Retry-After header."""
+def http_error(vendor: str, status: int, vendor_text: object, retry_after: str | None) -> ProviderError:
+    """The error for an HTTP `status` of `vendor`, with its own text and its Retry-After header."""
     reason = {
         401: f"refused the key ({status}): check {vendor.upper()}_API_KEY.",
         403: f"refused the key ({status}): check {vendor.upper()}_API_KEY and what it may be used for.",
         404: f"does not know the model or the address ({status}): check DAILYCAST_{vendor.upper()}_MODEL.",
         429: f"takes no more calls for now ({status}): try again later or raise the account's rate limit.",
     }.get(status)
-    permanent = status < 500 and status not in TRANSIENT
+    permanent = status < 500 and status not in TRANSIENT_STATUSES
     if status in (401, 403, 404):
         return VendorWideError(f"{vendor} {reason}")
     if reason is None and permanent:
-        reason = f"rejected the request ({status}): {brief(told)} Check DAILYCAST_{vendor.upper()}_MODEL."
-    return ProviderError(
-        f"{vendor} {reason or f'failed ({status}): try again later.'}", permanent, retry_after(wait), ()
-    )
+        quote = redact_and_shorten(vendor_text)
+        reason = f"rejected the request ({status}): {quote} Check DAILYCAST_{vendor.upper()}_MODEL."
+    message = f"{vendor} {reason or f'failed ({status}): try again later.'}"
+    return ProviderError(message, permanent, parse_retry_after(retry_after), ())
+
+
+def cut_error(vendor: str) -> ProviderError:
+    message = f"{vendor}'s script was cut at the token limit: ask for fewer DAILYCAST_MINUTES or another model."
+    return ProviderError(message, permanent=True)
+
+
+def empty_error(vendor: str) -> ProviderError:
+    return ProviderError(f"{vendor} answered with an empty text: try again later.", permanent=False)

@@ -202,7 +202,7 @@ class DailyPodcast(models.Model):
     @property
     def transcript(self) -> list[tuple[str, str]]:
         """The script for a page: (kind, text), kind one of title, chapter, paragraph, pause."""
-        return grammar.readable(self.script_text)
+        return grammar.transcript_blocks(self.script_text)
 
     def name_audio(self) -> str:
         """A file name for this episode that no other has; the caller commits it before the file is written.

@@ -89,5 +89,5 @@ class ClipPurchase(Purchase[Clip]):
         return (answer.characters,)
 
     def store(self, answer: Clip) -> str:
-        clips.store(self.unit, answer.mp3)
+        clips.store_clip(self.unit, answer.mp3)
         return ""

@@ -28,7 +28,7 @@ def prune() -> Pruned:
     """Delete what is older than the settings say. Safe to run at any time, and twice."""
     pruned = Pruned(clips=_delete_older(clips.FOLDER, conf.DAILYCAST_KEEP_CLIPS_DAYS))
     for folder in (clips.FOLDER, storage.FOLDER):
-        _delete_older(folder, 1, storage.UNFINISHED)
+        _delete_older(folder, 1, storage.PARTIAL_SUFFIX)
     DailyPodcast.objects.all().recheck_missing()
     pruned.audio = sum(map(_delete_audio, _with_old_audio()))
     _close_lost_calls()

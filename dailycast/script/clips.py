@@ -1,32 +1,34 @@
-"""A cleaned paragraph cut into clips, each short enough for one call to a voice."""
+"""A cleaned paragraph split into clips, each short enough for one call to a voice."""
 
 from collections.abc import Callable
 from functools import partial
 
-from ..languages.sentences import _graphemes, _sentences, _words
+from ..languages.sentences import split_at_stops, split_graphemes, split_words
 from ..languages.table import get_language
 
-MAX_CLIP = 600  # characters
+MAX_CLIP_CHARACTERS = 600
+
+Splitter = Callable[[str], list[str]]
 
 
-def split(text: str, language: str) -> list[str]:
-    """Cut a cleaned paragraph into clips: at sentence ends, else between words, else between graphemes.
+def split_into_clips(text: str, language: str) -> list[str]:
+    """Split a cleaned paragraph at sentence ends, else between words, else between graphemes.
 
-    `"".join(split(text, language)) == text`: the space at a cut stays with the clip before it.
+    `"".join(split_into_clips(text, language)) == text`: the space at a cut stays with the clip before it.
     """
     stops = get_language(language).stops
-    return _packed(text, (partial(_sentences, stops=stops), _words, _graphemes, list))
+    return _pack(text, (partial(split_at_stops, stops=stops), split_words, split_graphemes, list))
 
 
-def _packed(text: str, cutters: tuple[Callable[[str], list[str]], ...]) -> list[str]:
-    """`text` in as few parts as the cutters allow, coarse ones first; the last must cut everything."""
-    if len(text) <= MAX_CLIP:
+def _pack(text: str, splitters: tuple[Splitter, ...]) -> list[str]:
+    """`text` in as few clips as the splitters allow, the coarsest first; the last splits into characters."""
+    if len(text) <= MAX_CLIP_CHARACTERS:
         return [text]
-    packed = [""]
-    for unit in cutters[0](text):
-        for part in _packed(unit, cutters[1:]):
-            if len(packed[-1]) + len(part) <= MAX_CLIP:
-                packed[-1] += part
+    clips = [""]
+    for unit in splitters[0](text):
+        for part in _pack(unit, splitters[1:]):
+            if len(clips[-1]) + len(part) <= MAX_CLIP_CHARACTERS:
+                clips[-1] += part
             else:
-                packed.append(part)
-    return packed
+                clips.append(part)
+    return clips

@@ -1,12 +1,12 @@
 r"""The script grammar: one text that a writer writes, a teacher edits, a voice speaks and a learner reads.
 
-    # The title            the first line of its kind; a later one is spoken
+    # The title            the first line that starts so; a later one is spoken
     ## A chapter
-    A paragraph, up to a blank line. It is cleaned of Markdown and spoken in clips of at most MAX_CLIP characters.
+    A paragraph, up to a blank line. It is cleaned of Markdown and spoken in clips of at most MAX_CLIP_CHARACTERS.
     [pause 4s]             a line of its own: `[ Pause 1,5 S ]`, bold and full-width forms mean the same
 
-Headings and pauses are not spoken, nor is a whole line in brackets. Patterns here never look at a character more than a
-few times, whatever the text: each loop either stops at the character it starts with, or is possessive.
+Headings and pauses are not spoken, nor is a whole line in brackets. The patterns here and in cleaning.py need
+linear time on any text: each loop either stops at the character it starts with, or is possessive.
 """
 
 import re
@@ -17,12 +17,11 @@ from itertools import chain
 from typing import NamedTuple
 
 from ..errors import ScriptError
-from ..languages.characters import SPOKEN
-from .cleaning import EMOJI, EMOJI_PARTS, _gap, _plain, _speech
-from .clips import split
+from ..languages.characters import SPEAKABLE
+from .cleaning import clean_line, clean_paragraph, is_list_item, normalise_lines, remove_emoji, remove_fence
+from .clips import split_into_clips
 
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds
-
+MIN_PAUSE, MAX_PAUSE = 0.5, 15.0  # seconds
 
 # Pauses are looked for in a copy of the line where full-width forms are ASCII; its characters keep their places.
 HALF_WIDTH = {0xFF01 + i: 0x21 + i for i in range(94)} | str.maketrans("\u3000【】", " []")
@@ -34,14 +33,6 @@ SECONDS = re.compile(r"(\d+(?:[.,]\d+)?)s(?:ec(?:ond)?s?)?", re.IGNORECASE)
 
 HEADING = re.compile(r"(#{1,6})\s")
 HEADINGS = {1: "title", 2: "chapter"}
-FENCE = re.compile(r"(?:`{3,}|~{3,}) ?[\w+.-]*")
-RULE = re.compile(r"[-*_=#:+\s]*")  # rules, the line under a table's head, an empty heading, nothing
-ITEM = re.compile(r"(?:> ?)*(?:[-*+] |[•‣◦▪●○・]|\d{1,3}[.)] |\|)")
-MARKS = re.compile(r"\A(?:> ?|[-*+] |[•‣◦▪●○・] ?)+")
-LABEL = re.compile(
-    r"\A([*_]{0,3}) ?(?:host|narrator|speaker(?: ?\d+| [a-z])) ?([*_]{0,3}) ?[:：]([*_]{0,3}) ?", re.IGNORECASE
-)
-STAGE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|（[^（）]*）|［[^［］]*］|【[^【】]*】")
 LANGUAGE_CODE = r"[a-z]{2,3}(?:-[a-z0-9]+)*"
 LANGUAGE_END = re.compile(rf"\[/({LANGUAGE_CODE})\]", re.IGNORECASE)
 LANGUAGE_MARK = re.compile(rf"\[/?({LANGUAGE_CODE})\]", re.IGNORECASE)
@@ -54,7 +45,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Chapter:
-    """`pieces` in the order of speech: a str is one clip, cleaned, at most MAX_CLIP characters."""
+    """`pieces` in the order of speech: a str is one clip, cleaned, at most MAX_CLIP_CHARACTERS long."""
 
     title: str
     pieces: tuple[str | Pause, ...]
@@ -70,20 +61,20 @@ class Script:
         return tuple(piece for chapter in self.chapters for piece in chapter.pieces if isinstance(piece, str))
 
     @property
-    def text(self) -> str:
-        """All that is spoken: the cleaned paragraphs with nothing between them, so its length is what a voice bills."""
+    def spoken_text(self) -> str:
+        """All that is spoken: the clips joined without a separator, so its length is what a voice bills."""
         return "".join(self.clips)
 
 
 class Block(NamedTuple):
-    """A part of a script: `kind` is title, chapter, paragraph, pause (its seconds) or broken (a malformed pause)."""
+    """A part of a script. `kind` is title, chapter, paragraph, pause (`text` is its seconds) or malformed_pause."""
 
     kind: str
     text: str
     line: int = 0
 
 
-@lru_cache(maxsize=64)  # a script is asked about at several steps of an episode
+@lru_cache(maxsize=64)  # several steps of an episode parse the same script
 def parse(text: str, language: str) -> Script:
     """The script that `text` means; clips are split by the rules of the BCP-47 `language`.
 
@@ -102,91 +93,89 @@ def parse(text: str, language: str) -> Script:
             case "pause":
                 chapters[-1][1].append(Pause(float(block.text)))
             case "paragraph":
-                chapters[-1][1].extend(split(block.text, language))
+                chapters[-1][1].extend(split_into_clips(block.text, language))
             case _:
                 raise ScriptError(
                     f"Line {block.line}: {block.text} is not a pause. Write it as [pause 4s], "
-                    f"from {SHORTEST_PAUSE:g} to {LONGEST_PAUSE:g} seconds, on a line of its own."
+                    f"from {MIN_PAUSE:g} to {MAX_PAUSE:g} seconds, on a line of its own."
                 )
     return Script(title, tuple(Chapter(name, tuple(pieces)) for name, pieces in chapters if pieces))
 
 
-def check(text: str) -> None:
-    """Raise ScriptError for what an editor has to mend: a malformed pause, or nothing to speak."""
+def validate(text: str) -> None:
+    """Raise ScriptError for what an editor has to correct: a malformed pause, or nothing to speak."""
     if not parse(text, "en").clips:
         raise ScriptError(
             "There is nothing to speak: write at least one sentence that is not a heading or in brackets."
         )
 
 
-def from_completion(text: str) -> str:
-    r"""What a writer answered, as it is saved: no fence around the whole, `\n` line ends, no character that a database
-    refuses, no spaces around a line, no more than one blank line; pauses are canonical, each on its own line, malformed
-    ones are gone. `from_completion(from_completion(text)) == from_completion(text)`, and `parse` takes the result.
+def normalise_completion(text: str) -> str:
+    r"""A writer's answer in the form in which it is saved.
+
+    No fence around the whole, `\n` line ends, no character that a database refuses, no spaces around a line, at most
+    one blank line in a row. Each pause is written the same way on a line of its own; malformed pauses are removed.
+    Normalising twice changes nothing more, and `parse` takes the result.
     """
-    blank = {"broken": "", "pause": "[pause {}s]"}
-    lines = "\n".join(blank.get(row.kind, "{}").format(row.text) for row in _rows(_plain(text)))
+    templates = {"malformed_pause": "", "pause": "[pause {}s]"}
+    blocks = _separate_pauses(normalise_lines(text))
+    lines = "\n".join(templates.get(block.kind, "{}").format(block.text) for block in blocks)
     text = re.sub(r"\n{3,}", "\n\n", lines).strip()
-    while (inner := _unfenced(text)) != text:
+    while (inner := remove_fence(text)) != text:
         text = inner
     return text
 
 
-def readable(text: str) -> list[tuple[str, str]]:
+def transcript_blocks(text: str) -> list[tuple[str, str]]:
     """The transcript: (kind, text) where kind is title, chapter, paragraph or pause (`4 s`). Never raises."""
     return [
         (block.kind, f"{block.text} s" if block.kind == "pause" else block.text)
         for block in _blocks(text)
-        if block.text and block.kind != "broken"
+        if block.text and block.kind != "malformed_pause"
     ]
 
 
-def title(text: str) -> str:
+def find_title(text: str) -> str:
     """The script's title, or "" if it has none."""
     return next((block.text for block in _blocks(text) if block.kind == "title"), "")
 
 
-def _rows(plain: str) -> Iterator[Block]:
-    """Lines with each pause on a line of its own: kinds line, pause, broken."""
-    for number, line in enumerate(plain.split("\n"), 1):
+def _separate_pauses(text: str) -> Iterator[Block]:
+    """The lines of `text` with each pause as a block of its own: kinds line, pause, malformed_pause."""
+    for number, line in enumerate(text.split("\n"), 1):
         pauses = list(PAUSE.finditer(line.translate(HALF_WIDTH)))
         edges = [0, *chain.from_iterable(match.span() for match in pauses), len(line)]
-        texts = [_mended(line[start:end].strip()) for start, end in zip(edges[::2], edges[1::2], strict=True)]
-        for words, match in zip(texts, [*pauses, None], strict=True):
-            if SPOKEN.search(words) or not pauses:  # a bullet or a full stop beside a pause says nothing
+        texts = [line[start:end].strip() for start, end in zip(edges[::2], edges[1::2], strict=True)]
+        for words, match in zip(map(_plain_heading, texts), [*pauses, None], strict=True):
+            if SPEAKABLE.search(words) or not pauses:  # a bullet or a full stop beside a pause says nothing
                 yield Block("line", words, number)
             if match:
-                yield _pause(match, line, number)
+                yield _pause_block(match, line, number)
 
 
-def _pause(match: re.Match[str], line: str, number: int) -> Block:
+def _pause_block(match: re.Match[str], line: str, number: int) -> Block:
     length = SECONDS.fullmatch("".join(match["length"].strip("*_ ").split()))
     if not length or not match["close"]:
-        return Block("broken", line[match.start() : match.end()].strip(), number)
-    seconds = min(max(float(length[1].replace(",", ".")), SHORTEST_PAUSE), LONGEST_PAUSE)
+        return Block("malformed_pause", line[match.start() : match.end()].strip(), number)
+    seconds = min(max(float(length[1].replace(",", ".")), MIN_PAUSE), MAX_PAUSE)
     return Block("pause", f"{seconds:g}", number)
 
 
-def _mended(line: str) -> str:
-    """`**# Title**`, as writers like to put it, is `# Title`."""
+def _plain_heading(line: str) -> str:
+    """`**# Title**`, which some writers answer, as `# Title`; any other line as it is."""
     inner = line.lstrip("*_")
     mark = line[: len(line) - len(inner)]
     return inner.removesuffix(mark).strip() if line.endswith(mark) and HEADING.match(inner) else line
 
 
-def _unfenced(text: str) -> str:
-    first, *rest = text.split("\n")
-    closing = [at for at, line in enumerate(rest, 1) if line.startswith(first[:3]) and not line.strip(first[0])]
-    return "\n".join(rest[:-1]).strip() if FENCE.fullmatch(first) and closing == [len(rest)] else text
-
-
 def _blocks(text: str) -> Iterator[Block]:
+    """The blocks of a script in their order; lines of one paragraph are joined and cleaned for speech."""
     lines: list[str] = []  # of the paragraph that is open
-    for block in chain(_lines(text), [Block("blank", "")]):
+    for block in chain(_classified_lines(text), [Block("blank", "")]):
         if block.kind != "text":
-            paragraph = _speech("\n".join(lines))
+            paragraph = clean_paragraph("\n".join(lines))
             lines = []
-            if SPOKEN.search(paragraph):
+            if SPEAKABLE.search(paragraph):
                 yield Block("paragraph", paragraph)
         if block.kind in ("text", "item"):
             lines.append(block.text)
@@ -194,35 +183,37 @@ def _blocks(text: str) -> Iterator[Block]:
             yield block
 
 
-def _lines(text: str) -> Iterator[Block]:
-    """Every line as what it is: text, item (text that opens a paragraph), blank, title, chapter, pause, broken."""
-    plain = _plain(text)
-    languages = {code.lower() for code in LANGUAGE_END.findall(plain)}
-    titled = False
-    for row in _rows(plain):
-        if row.kind != "line":
-            yield row
+def _classified_lines(text: str) -> Iterator[Block]:
+    """Each line with its kind: that of a Block, or text, item (text that opens a paragraph), blank."""
+    text = normalise_lines(text)
+    closed_languages = {code.lower() for code in LANGUAGE_END.findall(text)}
+    has_title = False
+    for block in _separate_pauses(text):
+        if block.kind != "line":
+            yield block
             continue
-        line = EMOJI_PARTS.sub("", EMOJI.sub(_gap, row.text))
-        line = LANGUAGE_MARK.sub(lambda mark: "" if mark[1].lower() in languages else mark[0], line)
-        kind, words = _kind(" ".join(line.split()))
-        if kind == "heading" or (kind == "title" and titled):
+        line = _without_language_marks(remove_emoji(block.text), closed_languages)
+        kind, words = _classify(" ".join(line.split()))
+        if kind == "heading" or (kind == "title" and has_title):
             yield from (Block("item", words), Block("blank", ""))
         elif kind in ("title", "chapter"):
-            titled = titled or kind == "title"
-            yield Block(kind, _speech(words))
+            has_title = has_title or kind == "title"
+            yield Block(kind, clean_paragraph(words))
         else:
             yield Block(kind, words)
 
 
-def _kind(line: str) -> tuple[str, str]:
-    """The kind of a line and what is left of it without the marks that say so."""
+def _without_language_marks(line: str, languages: set[str]) -> str:
+    """`line` without `[ja]` and `[/ja]`, for the `languages` that the script closes somewhere."""
+    return LANGUAGE_MARK.sub(lambda mark: "" if mark[1].lower() in languages else mark[0], line)
+
+
+def _classify(line: str) -> tuple[str, str]:
+    """The kind of a line, and its words without the marks that show the kind."""
     heading = HEADING.match(line)
     if heading:
         return HEADINGS.get(len(heading[1]), "heading"), line[heading.end() :]
-    words = LABEL.sub(lambda label: "" if label[2] or label[3] else label[1], MARKS.sub("", line))
-    if words.startswith("|") and words.endswith("|"):
-        words = words.replace("|", " ")
-    if RULE.fullmatch(words) or FENCE.fullmatch(words) or STAGE.fullmatch(words.strip("*_~` ")):
+    words = clean_line(line)
+    if not words:
         return "blank", ""
-    return "item" if ITEM.match(line) else "text", words
+    return "item" if is_list_item(line) else "text", words

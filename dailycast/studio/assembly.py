@@ -13,7 +13,7 @@ from ..script.grammar import Pause, Script
 logger = logging.getLogger("dailycast")
 
 
-def join(script: Script, spoken: dict[str, bytes]) -> mp3.Joined:
+def join(script: Script, spoken: dict[str, bytes]) -> mp3.JoinedMp3:
     """The pieces of `script` one after another; `spoken` has the MP3 of each text. Raises ProviderError."""
     pieces = [piece for chapter in script.chapters for piece in chapter.pieces]
     try:
@@ -22,10 +22,10 @@ def join(script: Script, spoken: dict[str, bytes]) -> mp3.Joined:
         raise ProviderError(f"the clips cannot be joined: {error}", permanent=True) from error
 
 
-def add_tag(joined: mp3.Joined, script: Script, marks: list[ChapterMark], language: str, speaker: str) -> bytes:
+def add_tag(joined: mp3.JoinedMp3, script: Script, marks: list[ChapterMark], language: str, speaker: str) -> bytes:
     """The MP3 behind its tag. A cover that cannot be read must not cost an episode: it is left out."""
     try:
-        image, image_type = cover.cover()
+        image, image_type = cover.load_cover()
     except DailycastError as error:
         logger.warning("Dailycast: the episode has no cover: %s", error)
         image, image_type = b"", ""
@@ -35,10 +35,10 @@ def add_tag(joined: mp3.Joined, script: Script, marks: list[ChapterMark], langua
         made_on=today(),
         language=get_language(language).iso,
         comment=speaker,
-        lyrics="\n\n".join(captions.paragraphs(script)),
+        lyrics="\n\n".join(captions.transcript_paragraphs(script)),
         duration=joined.duration,
         chapters=[(mark.start, mark.title) for mark in marks],
         cover=image,
         cover_type=image_type,
     )
-    return id3.with_tag(joined.mp3, tag)
+    return id3.add_tag(joined.mp3, tag)

@@ -90,7 +90,7 @@ def _speak(provider: TTSProvider, script: Script, language: str, job: Job) -> Sp
         mp3=add_tag(joined, script, marks, language, f"{voice} ({provider.name})"),
         duration=joined.duration,
         chapters=[asdict(mark) for mark in marks],
-        cues=[asdict(cue) for cue in captions.cues(script, joined.parts, language)],
+        cues=[asdict(cue) for cue in captions.sentence_cues(script, joined.parts, language)],
         provider=provider.name,
         voice=str(voice),
     )
@@ -111,7 +111,7 @@ def _speak_clips(provider: TTSProvider, texts: list[str], language: str, job: Jo
 
 def _buy_clips(provider: TTSProvider, texts: list[str], voice: Voice, job: Job) -> list[bytes]:
     keys = {text: clip_key(provider.name, voice, text) for text in texts}
-    found = {text: mp3 for text in texts if provider.remote and (mp3 := clips.find(keys[text])) is not None}
+    found = {text: mp3 for text in texts if provider.remote and (mp3 := clips.find_clip(keys[text])) is not None}
     missing = [text for text in texts if text not in found]
     bought = buy([ClipPurchase(provider, voice, text, keys[text]) for text in missing], provider.parallel, job)
     found |= {text: clip.mp3 for text, clip in zip(missing, bought, strict=True)}

@@ -61,8 +61,8 @@ def _write(writer: LLMProvider, prompt: Prompt, job: Job) -> Draft:
 
 
 def _checked(completion: Completion, prompt: Prompt) -> Draft:
-    text = grammar.from_completion(completion.text)
-    characters = len(grammar.parse(text, prompt.language).text)
+    text = grammar.normalise_completion(completion.text)
+    characters = len(grammar.parse(text, prompt.language).spoken_text)
     if not characters:
         raise ProviderError("the answer has nothing in it to speak", permanent=True)
     if characters > max(LONGEST_SCRIPT, 3 * prompt.minutes * 60 * get_language(prompt.language).rate):

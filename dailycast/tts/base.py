@@ -1,4 +1,7 @@
-"""What a voice is: one clip of text goes in, one clip of MP3 comes out, or a ProviderError says why not."""
+"""What a voice is: it takes one clip of text and returns one clip of MP3, or raises a ProviderError.
+
+A voice of your own imports everything from here; `require` imports its SDK, or says what to install.
+"""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -6,12 +9,13 @@ from dataclasses import dataclass
 from ..audio.mp3 import duration
 from ..errors import MixedMp3Error, Mp3Error, ProviderError
 from ..gateway.provider import BaseProvider
-from ..languages.characters import least_seconds
+from ..gateway.provider import require as require
+from ..languages.characters import shortest_seconds
 
 
 @dataclass(frozen=True)
 class Voice:
-    """Who speaks, and how: `engine` is what the price depends on, `format` what else changes the sound."""
+    """Who speaks, and how. The price depends on `engine`; `format` names what else changes the sound."""
 
     name: str
     engine: str = ""
@@ -36,24 +40,24 @@ class TTSProvider(BaseProvider):
 
     @abstractmethod
     def voice(self, language: str) -> Voice | None:
-        """The voice for the BCP-47 `language`, None when there is none. Calls nobody.
+        """The voice for the BCP-47 `language`, None when there is none. Makes no call.
 
-        A bought clip is known by this and its text. Raises ProviderNotConfigured saying what to set.
+        A bought clip is stored under this and its text. Raises ProviderNotConfigured saying what to set.
         """
 
     @abstractmethod
     def speak(self, text: str, voice: Voice, timeout: float) -> Clip:
         """Speak one clip of cleaned text (at most 600 characters) within `timeout` seconds a read.
 
-        Raises ProviderError for every failure; never retries by itself. Must be safe to call from `parallel` threads.
+        Raises ProviderError for every failure; never retries. Must be safe to call from `parallel` threads.
         """
 
 
 def whole(mp3: bytes, text: str) -> float:
     """The seconds that `mp3` lasts.
 
-    Raises a transient ProviderError when it is empty, cut, or too short to hold all of `text`, for no vendor says so;
-    a permanent one when its frames differ, as with a variable bitrate: it would come so again.
+    Raises a transient ProviderError when it is empty, cut, or too short for all of `text`, which no vendor reports; a
+    permanent one when its frames differ, as with a variable bitrate, because the next answer would be the same.
     """
     try:
         seconds = duration(mp3)
@@ -61,8 +65,10 @@ def whole(mp3: bytes, text: str) -> float:
         raise ProviderError(f"The audio cannot be joined: {error}", permanent=True) from error
     except Mp3Error as error:
         raise ProviderError(f"The audio is not a whole MP3: {error}", permanent=False) from error
-    least = least_seconds(text)
-    if seconds < least:
-        message = f"The audio lasts {seconds:.1f} s, too short for its text of {len(text)} characters ({least:.1f} s)."
+    shortest = shortest_seconds(text)
+    if seconds < shortest:
+        message = (
+            f"The audio lasts {seconds:.1f} s, too short for its text of {len(text)} characters ({shortest:.1f} s)."
+        )
         raise ProviderError(message, permanent=False)
     return seconds

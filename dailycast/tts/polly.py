@@ -1,4 +1,4 @@
-"""Amazon Polly: one SynthesizeSpeech call a clip, plain text in, MP3 out."""
+"""Amazon Polly: one SynthesizeSpeech call for each clip, plain text in, MP3 out."""
 
 import logging
 import math
@@ -13,85 +13,85 @@ from typing import Any
 
 from ..conf import conf
 from ..errors import NoEngineError, ProviderError, ProviderNotConfigured, ThrottledError, VendorWideError
-from ..gateway.http import TRANSIENT, retry_after
-from ..gateway.messages import brief, unanswered
-from ..gateway.provider import require
-from ..languages.table import base
+from ..gateway.http import TRANSIENT_STATUSES, parse_retry_after
+from ..gateway.messages import no_answer_error, redact_and_shorten
+from ..gateway.provider import bill_errors, require
+from ..languages.table import primary_subtag
 from .base import Clip, TTSProvider, Voice, whole
 
 logger = logging.getLogger("dailycast")
-MOST_CHARACTERS = 2_800  # Polly takes 3,000 a call
+MAX_CHARACTERS = 2_800  # of a clip; Polly accepts 3,000
 PARALLEL = 8  # Polly's limit is 8 calls a second, 18 neural ones at once
 CONNECT_TIMEOUT, READ_TIMEOUT = 5, 30  # seconds, at most
 SAMPLE_RATES = {"standard": "22050"}  # Hz, else 24,000: each engine's own
 
-STEPS = {  # the engine asked for -> those that may speak, in the order they are tried
+ENGINE_FALLBACKS = {  # the engine that is set -> the engines to try, in this order
     "generative": ("generative", "neural", "standard"),
     "long-form": ("long-form", "neural", "standard"),
     "neural": ("neural", "standard"),
     "standard": ("standard",),
 }
-KNOWN_ENGINES = f"set DAILYCAST_POLLY_ENGINE to one of {', '.join(STEPS)}"
-LISTED = ("neural", "standard")  # the engines that VOICES knows of; Polly itself is asked about the others
+ENGINE_HINT = f"set DAILYCAST_POLLY_ENGINE to one of {', '.join(ENGINE_FALLBACKS)}"
+TABLE_ENGINES = ("neural", "standard")  # the engines that VOICES lists; the others are tried with Polly itself
 
 
 @dataclass(frozen=True)
-class Speaker:
-    """`engines` are those of LISTED that it has; `language_code` is sent where its own default is another language."""
+class PollyVoice:
+    """`engines` are those of TABLE_ENGINES that it has; `language_code` is sent where Polly's default would differ."""
 
     language: str  # BCP-47
-    engines: tuple[str, ...] = LISTED
+    engines: tuple[str, ...] = TABLE_ENGINES
     language_code: str = ""
 
 
 NEURAL, STANDARD = ("neural",), ("standard",)
 # From Polly's DescribeVoices. The first voice of a language is the one for the language without a region.
 VOICES = {
-    "Joanna": Speaker("en-US"),
-    "Matthew": Speaker("en-US"),
-    "Ruth": Speaker("en-US", NEURAL),
-    "Stephen": Speaker("en-US", NEURAL),
-    "Amy": Speaker("en-GB"),
-    "Lucia": Speaker("es-ES"),
-    "Mia": Speaker("es-MX"),
-    "Lupe": Speaker("es-US"),
-    "Lea": Speaker("fr-FR"),
-    "Remi": Speaker("fr-FR", NEURAL),
-    "Vicki": Speaker("de-DE"),
-    "Daniel": Speaker("de-DE", NEURAL),
-    "Bianca": Speaker("it-IT"),
-    "Camila": Speaker("pt-BR"),
-    "Ines": Speaker("pt-PT"),
-    "Kazuha": Speaker("ja-JP", NEURAL),
-    "Tomoko": Speaker("ja-JP", NEURAL),
-    "Takumi": Speaker("ja-JP", NEURAL),
-    "Mizuki": Speaker("ja-JP", STANDARD),
-    "Seoyeon": Speaker("ko-KR"),
-    "Zhiyu": Speaker("zh-CN"),  # Polly's cmn-CN
-    "Kajal": Speaker("hi-IN", NEURAL, "hi-IN"),  # speaks Indian English too
-    "Laura": Speaker("nl-NL", NEURAL),
-    "Ola": Speaker("pl-PL", NEURAL),
-    "Elin": Speaker("sv-SE", NEURAL),
-    "Burcu": Speaker("tr-TR", NEURAL),
-    "Hala": Speaker("ar-AE", NEURAL),
-    "Zeina": Speaker("ar-001", STANDARD),  # Polly's arb
-    "Tatyana": Speaker("ru-RU", STANDARD),
+    "Joanna": PollyVoice("en-US"),
+    "Matthew": PollyVoice("en-US"),
+    "Ruth": PollyVoice("en-US", NEURAL),
+    "Stephen": PollyVoice("en-US", NEURAL),
+    "Amy": PollyVoice("en-GB"),
+    "Lucia": PollyVoice("es-ES"),
+    "Mia": PollyVoice("es-MX"),
+    "Lupe": PollyVoice("es-US"),
+    "Lea": PollyVoice("fr-FR"),
+    "Remi": PollyVoice("fr-FR", NEURAL),
+    "Vicki": PollyVoice("de-DE"),
+    "Daniel": PollyVoice("de-DE", NEURAL),
+    "Bianca": PollyVoice("it-IT"),
+    "Camila": PollyVoice("pt-BR"),
+    "Ines": PollyVoice("pt-PT"),
+    "Kazuha": PollyVoice("ja-JP", NEURAL),
+    "Tomoko": PollyVoice("ja-JP", NEURAL),
+    "Takumi": PollyVoice("ja-JP", NEURAL),
+    "Mizuki": PollyVoice("ja-JP", STANDARD),
+    "Seoyeon": PollyVoice("ko-KR"),
+    "Zhiyu": PollyVoice("zh-CN"),  # Polly's cmn-CN
+    "Kajal": PollyVoice("hi-IN", NEURAL, "hi-IN"),  # speaks Indian English too
+    "Laura": PollyVoice("nl-NL", NEURAL),
+    "Ola": PollyVoice("pl-PL", NEURAL),
+    "Elin": PollyVoice("sv-SE", NEURAL),
+    "Burcu": PollyVoice("tr-TR", NEURAL),
+    "Hala": PollyVoice("ar-AE", NEURAL),
+    "Zeina": PollyVoice("ar-001", STANDARD),  # Polly's arb
+    "Tatyana": PollyVoice("ru-RU", STANDARD),
 }
 
-KEYS = "AWS refused the keys ({}): check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and this server's clock."
-EXPIRED = "The temporary AWS keys have expired ({}): renew them and AWS_SESSION_TOKEN."
-REFUSALS = {
-    "UnrecognizedClientException": KEYS,
-    "InvalidSignatureException": KEYS,
-    "IncompleteSignatureException": KEYS,
-    "MissingAuthenticationTokenException": KEYS,
-    "ExpiredTokenException": EXPIRED,
+REFUSED_KEYS = "AWS refused the keys ({}): check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and this server's clock."
+EXPIRED_KEYS = "The temporary AWS keys have expired ({}): renew them and AWS_SESSION_TOKEN."
+ACCOUNT_ERRORS = {
+    "UnrecognizedClientException": REFUSED_KEYS,
+    "InvalidSignatureException": REFUSED_KEYS,
+    "IncompleteSignatureException": REFUSED_KEYS,
+    "MissingAuthenticationTokenException": REFUSED_KEYS,
+    "ExpiredTokenException": EXPIRED_KEYS,
     "AccessDeniedException": "AWS does not let these keys speak ({}): allow them polly:SynthesizeSpeech in IAM.",
 }
-TOO_LONG = ("TextLengthExceededException",)
-HOUR = 3600  # seconds
-MOST_CONNECTIONS = 128  # kept open: all episodes of the process share them, and a new one costs a TLS handshake
-THROTTLED = ("ThrottlingException", "TooManyRequestsException")  # which come as HTTP 400
+TOO_LONG_CODES = ("TextLengthExceededException",)
+REFUSAL_SECONDS = 3600  # for which an engine that Polly refused is not tried again
+MAX_CONNECTIONS = 128  # kept alive for all episodes of the process, because a new one costs a TLS handshake
+THROTTLING_CODES = ("ThrottlingException", "TooManyRequestsException")  # with HTTP status 400
 
 
 class Provider(TTSProvider):
@@ -99,28 +99,28 @@ class Provider(TTSProvider):
     parallel = PARALLEL
 
     def missing(self) -> str:
-        absent = [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if not getattr(conf, name)]
-        if len(absent) == 1 or (absent and not conf.DAILYCAST_AWS_DEFAULT_CREDENTIALS):
-            return f"set {' and '.join(absent)}"
-        if conf.DAILYCAST_POLLY_ENGINE not in STEPS:
-            return KNOWN_ENGINES
+        missing = [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if not getattr(conf, name)]
+        if len(missing) == 1 or (missing and not conf.DAILYCAST_AWS_DEFAULT_CREDENTIALS):
+            return f"set {' and '.join(missing)}"
+        if conf.DAILYCAST_POLLY_ENGINE not in ENGINE_FALLBACKS:
+            return ENGINE_HINT
         return "" if find_spec("boto3") else "pip install 'dailycast[polly]'"
 
     def problems(self) -> list[str]:
-        found = [
+        messages = [
             f"DAILYCAST_VOICES: {language}={voice} is not among the known Polly voices: {', '.join(VOICES)}."
             for language, voice in conf.DAILYCAST_VOICES.items()
             if voice not in VOICES
         ]
-        if conf.DAILYCAST_POLLY_ENGINE not in STEPS:
-            found.append(f"{conf.DAILYCAST_POLLY_ENGINE} is no engine of Polly: {KNOWN_ENGINES}.")
-        return found
+        if conf.DAILYCAST_POLLY_ENGINE not in ENGINE_FALLBACKS:
+            messages.append(f"{conf.DAILYCAST_POLLY_ENGINE} is no engine of Polly: {ENGINE_HINT}.")
+        return messages
 
     def prepare(self) -> None:
         _client(conf.DAILYCAST_SPEECH_TIMEOUT)
 
     def voice(self, language: str) -> Voice | None:
-        name = voice_for(language)
+        name = find_voice_name(language)
         if name is None:
             return None
         for engine in engines_for(name):
@@ -129,68 +129,71 @@ class Provider(TTSProvider):
         raise ProviderNotConfigured(f"{message}: change DAILYCAST_POLLY_ENGINE or DAILYCAST_VOICES.")
 
     def speak(self, text: str, voice: Voice, timeout: float) -> Clip:
-        if len(text) > MOST_CHARACTERS:
-            message = f"The clip has {len(text):,} characters and Polly takes {MOST_CHARACTERS:,}: split it."
+        if len(text) > MAX_CHARACTERS:
+            message = f"The clip has {len(text):,} characters and Polly takes {MAX_CHARACTERS:,}: split it."
             raise ProviderError(message, permanent=True, billed=())
         mp3, characters = _synthesize(text, voice, timeout)
         if mp3[:1] in (b"<", b"{"):
             raise ProviderError("Polly's answer is no audio: check AWS_ENDPOINT_URL_POLLY.", permanent=False)
-        try:
+        with bill_errors(characters):
             whole(mp3, text)
-        except ProviderError as error:
-            error.billed = None if characters is None else (characters,)
-            raise
         return Clip(mp3, len(text) if characters is None else characters)
 
 
-def voice_for(language: str) -> str | None:
-    """The Polly voice for a BCP-47 `language`: DAILYCAST_VOICES under its longest tag, else the table's."""
+def find_voice_name(language: str) -> str | None:
+    """The Polly voice for a BCP-47 `language`: from DAILYCAST_VOICES by its longest tag, else from the table."""
     chosen = {tag.replace("_", "-").lower(): voice for tag, voice in conf.DAILYCAST_VOICES.items()}
     tag = language.lower()
     while tag:
         if tag in chosen:
             return chosen[tag]
         tag = tag.rpartition("-")[0]
-    same = [name for name, voice in VOICES.items() if base(voice.language) == base(language) and engines_for(name)]
+    same = [
+        name
+        for name, voice in VOICES.items()
+        if primary_subtag(voice.language) == primary_subtag(language) and engines_for(name)
+    ]
     return min(same, key=lambda name: VOICES[name].language != language, default=None)
 
 
 def engines_for(voice: str) -> list[str]:
-    """The engines to try for `voice`, in order: DAILYCAST_POLLY_ENGINE and cheaper ones, less those it lacks."""
-    has = VOICES[voice].engines if voice in VOICES else LISTED
-    steps = STEPS.get(conf.DAILYCAST_POLLY_ENGINE, ())
-    return [engine for engine in steps if (engine in has or engine not in LISTED) and not _was_refused(voice, engine)]
+    """The engines to try for `voice`, in order: DAILYCAST_POLLY_ENGINE and cheaper ones, without those it lacks."""
+    available = VOICES[voice].engines if voice in VOICES else TABLE_ENGINES
+    return [
+        engine
+        for engine in ENGINE_FALLBACKS.get(conf.DAILYCAST_POLLY_ENGINE, ())
+        if (engine in available or engine not in TABLE_ENGINES) and not _is_engine_refused(voice, engine)
+    ]
 
 
-_refused: dict[tuple[str, ...], float] = {}  # when Polly said so: for an hour it would say so to every other clip
+_engine_refusals: dict[tuple[str, ...], float] = {}  # when Polly refused an engine: it would refuse every clip
 
 
-def _was_refused(voice: str, engine: str) -> bool:
-    return time.monotonic() < _refused.get(_place(voice, engine), -HOUR) + HOUR
+def _is_engine_refused(voice: str, engine: str) -> bool:
+    return time.monotonic() < _engine_refusals.get(_refusal_key(voice, engine), -REFUSAL_SECONDS) + REFUSAL_SECONDS
 
 
-def _place(voice: str, engine: str) -> tuple[str, ...]:
+def _refusal_key(voice: str, engine: str) -> tuple[str, ...]:
     return conf.AWS_ENDPOINT_URL_POLLY, conf.AWS_REGION, voice, engine
 
 
-_lock = threading.Lock()  # else the first eight clips would each make a client
+_lock = threading.Lock()  # else each of the first eight clips makes a client
 
 
 def _synthesize(text: str, voice: Voice, timeout: float) -> tuple[bytes, int | None]:
-    """The MP3 as Polly sent it, whole or not, and the characters that it bills; None where it does not say."""
+    """The MP3 as Polly sent it, complete or not, and the characters that it bills; None where it names none."""
     errors = require("botocore.exceptions", "polly")
     try:
         response: Any = _client(timeout).synthesize_speech(**_request(text, voice))
         with closing(response["AudioStream"]) as stream:
             return stream.read(), response.get("RequestCharacters")
     except errors.ClientError as error:
-        raise _refusal(error, voice) from error
+        raise _client_error(error, voice) from error
     except (errors.ConnectionError, errors.HTTPClientError, errors.IncompleteReadError) as error:
-        raise unanswered("Polly", timeout, "AWS_REGION") from error
-    except (errors.BotoCoreError, ValueError) as error:  # no credentials found, a region or an endpoint that is none
-        message = (
-            f"Polly could not be called: {brief(str(error))} Check AWS_REGION, the keys and AWS_ENDPOINT_URL_POLLY."
-        )
+        raise no_answer_error("Polly", timeout, "AWS_REGION") from error
+    except (errors.BotoCoreError, ValueError) as error:  # no credentials, an invalid region or endpoint
+        reason = redact_and_shorten(str(error))
+        message = f"Polly could not be called: {reason} Check AWS_REGION, the keys and AWS_ENDPOINT_URL_POLLY."
         raise ProviderError(message, permanent=True, billed=()) from error
 
 
@@ -211,40 +214,41 @@ def _client(timeout: float) -> Any:
     keys = conf.AWS_ACCESS_KEY_ID, conf.AWS_SECRET_ACCESS_KEY, conf.AWS_SESSION_TOKEN
     endpoint = conf.AWS_ENDPOINT_URL_POLLY or None
     with _lock:
-        return _new_client(keys, conf.AWS_REGION, endpoint, math.ceil(min(timeout, READ_TIMEOUT)), os.getpid())
+        return _cached_client(keys, conf.AWS_REGION, endpoint, math.ceil(min(timeout, READ_TIMEOUT)), os.getpid())
 
 
 @lru_cache(maxsize=4)
-def _new_client(keys: tuple[str, str, str], region: str, endpoint: str | None, timeout: int, pid: int) -> Any:
-    """One for the process, and a new one after a fork or a change of settings. Without keys, boto3 finds its own."""
+def _cached_client(keys: tuple[str, str, str], region: str, endpoint: str | None, timeout: int, pid: int) -> Any:
+    """One client for the process, a new one after a fork or new settings. Without keys, boto3 looks for its own."""
     key, secret, token = (value or None for value in keys)
     session = require("boto3.session", "polly").Session(key, secret, token, region)
     config = require("botocore.config", "polly").Config(
         retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=min(timeout, CONNECT_TIMEOUT),
         read_timeout=timeout,
-        max_pool_connections=MOST_CONNECTIONS,
+        max_pool_connections=MAX_CONNECTIONS,
     )
     return session.client("polly", endpoint_url=endpoint, config=config)
 
 
-def _refusal(error: Any, voice: Voice) -> ProviderError:
-    told, answer = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
-    code, message, status = told.get("Code", ""), told.get("Message", ""), answer.get("HTTPStatusCode", 0)
+def _client_error(error: Any, voice: Voice) -> ProviderError:
+    details, metadata = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+    code, message, status = details.get("Code", ""), details.get("Message", ""), metadata.get("HTTPStatusCode", 0)
     if code == "EngineNotSupportedException" or (code == "ValidationException" and "engine" in message.lower()):
-        _refused[_place(voice.name, voice.engine)] = time.monotonic()
+        _engine_refusals[_refusal_key(voice.name, voice.engine)] = time.monotonic()
         message = f"Polly has no {voice.name} with the engine {voice.engine} in {conf.AWS_REGION}"
         logger.warning("Dailycast: %s", message)
         return NoEngineError(message)
-    wait = retry_after(answer.get("HTTPHeaders", {}).get("retry-after"))
-    if code in THROTTLED or status in TRANSIENT:
+    retry_after = parse_retry_after(metadata.get("HTTPHeaders", {}).get("retry-after"))
+    if code in THROTTLING_CODES or status in TRANSIENT_STATUSES:
         message = f"Polly takes no more calls for now ({code}): try again later."
-        return ThrottledError(message, wait)
+        return ThrottledError(message, retry_after)
     if status >= 500:
-        return ProviderError(f"Polly failed ({code}): try again later.", False, wait, billed=())
-    if code in REFUSALS:
-        return VendorWideError(REFUSALS[code].format(code))
-    if code in TOO_LONG:
+        return ProviderError(f"Polly failed ({code}): try again later.", False, retry_after, billed=())
+    if code in ACCOUNT_ERRORS:
+        return VendorWideError(ACCOUNT_ERRORS[code].format(code))
+    if code in TOO_LONG_CODES:
         return ProviderError(f"The text is too long for one call ({code}): split the clip.", permanent=True, billed=())
-    rejected = f"Polly rejected the voice {voice.name} or its text ({code}): {brief(message)} Check DAILYCAST_VOICES."
-    return ProviderError(rejected, permanent=True, billed=())
+    quote = redact_and_shorten(message)
+    message = f"Polly rejected the voice {voice.name} or its text ({code}): {quote} Check DAILYCAST_VOICES."
+    return ProviderError(message, permanent=True, billed=())

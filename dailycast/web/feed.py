@@ -29,7 +29,7 @@ from django.utils.xmlutils import SimplerXMLGenerator
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from ..audio.cover import cover
+from ..audio.cover import load_cover
 from ..conf import conf
 from ..errors import DailycastError
 from ..languages import table as languages
@@ -143,7 +143,7 @@ def chapters(request: HttpRequest, token: str, guid: UUID) -> HttpResponseBase:
 def picture(request: HttpRequest, token: str) -> HttpResponseBase:
     _feed(token)
     try:
-        return served(request, *cover())
+        return served(request, *load_cover())
     except DailycastError:
         raise Http404 from None
 
@@ -303,7 +303,7 @@ def _about(podcast: Any) -> str:
     """The first sentences as they are spoken, else the first lines of the script, without headings and pauses."""
     sentences = [text for name in SENTENCES if (text := getattr(podcast, name))]
     if sentences:
-        return ("" if languages.base(podcast.language) in UNSPACED else " ").join(sentences)
+        return ("" if languages.primary_subtag(podcast.language) in UNSPACED else " ").join(sentences)
     return " ".join(line for line in podcast.opening.splitlines() if line and line[0] not in "#[")
 
 

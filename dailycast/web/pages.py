@@ -124,7 +124,7 @@ def chapters(request: SignedInRequest, pk: int) -> HttpResponse:
 def picture(request: SignedInRequest) -> HttpResponseBase:
     """The owner's own cover of the show, or the built-in one."""
     try:
-        return feeds.served(request, *cover.cover())
+        return feeds.served(request, *cover.load_cover())
     except DailycastError:
         raise Http404 from None
 

@@ -1,4 +1,4 @@
-"""Captions: cues and chapters from what was measured, and the files that carry them."""
+"""Captions: cues and chapters from measured clips, and the files that carry them."""
 
 from itertools import pairwise
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dailycast.audio.captions import ChapterMark, Cue, chapter_marks, chapters_json, cues, webvtt
+from dailycast.audio.captions import ChapterMark, Cue, chapter_marks, chapters_json, sentence_cues, webvtt
 from dailycast.script.grammar import Chapter, Pause, Script, parse
 
 SCRIPT = Script(
@@ -21,7 +21,7 @@ TIMES = [(0.0, 2.3), (2.3, 2.016), (4.316, 1.0), (5.316, 4.008), (9.324, 0.9), (
 
 
 def test_a_cue_for_each_sentence_in_its_share_of_the_clip() -> None:
-    assert cues(SCRIPT, TIMES, "en") == [
+    assert sentence_cues(SCRIPT, TIMES, "en") == [
         Cue(0.0, 2.0, "Good morning, Alex."),
         Cue(2.0, 2.3, "Go!"),
         Cue(4.316, 5.316, "What is it?"),
@@ -30,15 +30,15 @@ def test_a_cue_for_each_sentence_in_its_share_of_the_clip() -> None:
     ]
 
 
-def test_the_language_tells_where_sentences_end() -> None:
+def test_the_language_decides_where_sentences_end() -> None:
     script = Script("", (Chapter("", ("行く。次。",)),))
-    assert cues(script, [(1.0, 2.5)], "ja") == [Cue(1.0, 2.5, "行く。"), Cue(2.5, 3.5, "次。")]
-    assert cues(script, [(1.0, 2.5)], "en") == [Cue(1.0, 3.5, "行く。次。")]
+    assert sentence_cues(script, [(1.0, 2.5)], "ja") == [Cue(1.0, 2.5, "行く。"), Cue(2.5, 3.5, "次。")]
+    assert sentence_cues(script, [(1.0, 2.5)], "en") == [Cue(1.0, 3.5, "行く。次。")]
 
 
-def test_times_are_whole_milliseconds_and_never_past_the_clip() -> None:
+def test_times_are_in_milliseconds_and_end_with_the_clip() -> None:
     script = Script("", (Chapter("", ("One. Six. Two.", "End.")),))
-    assert cues(script, [(0.0004, 1.0002), (1.0006, 4.0994)], "en") == [
+    assert sentence_cues(script, [(0.0004, 1.0002), (1.0006, 4.0994)], "en") == [
         Cue(0.0, 0.358, "One."),
         Cue(0.358, 0.715, "Six."),
         Cue(0.715, 1.0, "Two."),
@@ -48,10 +48,10 @@ def test_times_are_whole_milliseconds_and_never_past_the_clip() -> None:
 
 def test_every_piece_must_have_been_measured() -> None:
     with pytest.raises(ValueError, match="argument 2 is shorter"):
-        cues(SCRIPT, TIMES[:-1], "en")
+        sentence_cues(SCRIPT, TIMES[:-1], "en")
 
 
-def test_chapters_begin_with_their_first_piece_and_a_nameless_opening_has_the_scripts_title() -> None:
+def test_a_chapter_begins_with_its_first_piece_and_an_opening_without_a_title_has_the_scripts() -> None:
     assert chapter_marks(SCRIPT, TIMES) == [
         ChapterMark(0.0, "Yesterday"),
         ChapterMark(4.316, "Practice"),
@@ -59,7 +59,7 @@ def test_chapters_begin_with_their_first_piece_and_a_nameless_opening_has_the_sc
     ]
 
 
-def test_an_opening_that_nothing_names_is_no_chapter() -> None:
+def test_an_opening_without_any_title_is_no_chapter() -> None:
     script = Script("", (Chapter("", ("Hello.",)), Chapter("Practice", ("Go.",))))
     assert chapter_marks(script, [(0.0, 1.0), (1.0006, 2.0)]) == [ChapterMark(1.001, "Practice")]
     assert chapter_marks(Script("T", ()), []) == []
@@ -70,7 +70,7 @@ def test_cues_and_chapter_marks_are_values() -> None:
     assert {ChapterMark(0.0, "a"), ChapterMark(0.0, "a")} == {ChapterMark(0.0, "a")}
 
 
-def test_webvtt_escapes_what_would_be_markup() -> None:
+def test_webvtt_escapes_markup() -> None:
     vtt = webvtt(
         [
             Cue(0.0, 1.5, 'A & B <c> --> "d"'),
@@ -112,7 +112,7 @@ def test_cues_never_go_back_and_never_leave_their_clip(plan: list[tuple[str, flo
     script = parse("\n\n".join(text for text, _ in plan), "en")
     starts = [sum(length for _, length in plan[:at]) for at in range(len(plan))]
     times = list(zip(starts, (length for _, length in plan), strict=True))
-    found = cues(script, times, "en")
+    found = sentence_cues(script, times, "en")
     assert " ".join(cue.text for cue in found) == " ".join(clip for clip in script.clips)
     for cue, following in pairwise(found):
         assert cue.start <= cue.end <= following.start

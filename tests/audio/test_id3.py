@@ -1,4 +1,4 @@
-"""The tag is read back by a reader of the test's own, by tinytag, and in tests/integration by ffprobe."""
+"""The tag is read back by a parser in this file, by tinytag, and in tests/integration by ffprobe."""
 
 from dataclasses import replace
 from datetime import date
@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tinytag import TinyTag
 
-from dailycast.audio.id3 import Tag, with_tag
-from dailycast.audio.mp3 import Format, duration, silence
-from dailycast.audio.mp3 import frames as mp3_frames
+from dailycast.audio.id3 import Tag, add_tag
+from dailycast.audio.mp3 import Format, duration
+from tests.audio import mp3_parts
 
 FRAME = bytes.fromhex("fff364c4") + bytes(140)  # MPEG-2 Layer III, 24 kHz, mono, 48 kbit/s
 COVER = b"\xff\xd8\xff\xe0 a picture"
@@ -49,14 +49,14 @@ def text(data: bytes) -> str:
 
 
 def test_the_frames_of_an_episode() -> None:
-    mp3 = with_tag(FRAME * 3, EPISODE)
+    mp3 = add_tag(FRAME * 3, EPISODE)
     assert (mp3[:6], mp3.endswith(FRAME * 3)) == (b"ID3\x03\x00\x00", True)
     found = frames(body(mp3))
     assert [name for name, _ in found] == [
         *("TIT2", "TPE1", "TALB", "TYER", "TDAT", "TCON", "TLAN", "COMM", "USLT", "CTOC", "CHAP", "CHAP", "APIC"),
     ]
-    told = {name: text(data) for name, data in found if name[0] == "T"}
-    assert told == {
+    texts = {name: text(data) for name, data in found if name[0] == "T"}
+    assert texts == {
         "TIT2": EPISODE.title,
         "TPE1": "Daily podcast",
         "TALB": "Daily podcast",
@@ -67,43 +67,43 @@ def test_the_frames_of_an_episode() -> None:
     }
 
 
-@pytest.mark.parametrize(("name", "said"), [("COMM", EPISODE.comment), ("USLT", EPISODE.lyrics)])
-def test_comment_and_lyrics_name_their_language(name: str, said: str) -> None:
-    data = dict(frames(body(with_tag(FRAME, EPISODE))))[name]
+@pytest.mark.parametrize(("name", "content"), [("COMM", EPISODE.comment), ("USLT", EPISODE.lyrics)])
+def test_comment_and_lyrics_name_their_language(name: str, content: str) -> None:
+    data = dict(frames(body(add_tag(FRAME, EPISODE))))[name]
     assert data[:4] == b"\x01eng"
     nothing, _, rest = data[4:].partition(b"\0\0")
-    assert (nothing.decode("utf-16"), rest.decode("utf-16")) == ("", said)
+    assert (nothing.decode("utf-16"), rest.decode("utf-16")) == ("", content)
 
 
 def test_chapters_in_the_order_of_time_and_the_last_until_the_end() -> None:
-    found = frames(body(with_tag(FRAME, EPISODE)))
+    found = frames(body(add_tag(FRAME, EPISODE)))
     assert dict(found)["CTOC"] == b"toc\0\x03\x02chp0\0chp1\0"
     marks = [data for name, data in found if name == "CHAP"]
     for mark, (name, start, end, title) in zip(
         marks, [(b"chp0\0", 0, 7250, "Welcome"), (b"chp1\0", 7250, 12500, "Practice")], strict=True
     ):
         assert mark.startswith(name + start.to_bytes(4, "big") + end.to_bytes(4, "big") + b"\xff" * 8)
-        ((kind, told),) = frames(mark[len(name) + 16 :])
-        assert (kind, text(told)) == ("TIT2", title)
+        ((kind, encoded),) = frames(mark[len(name) + 16 :])
+        assert (kind, text(encoded)) == ("TIT2", title)
 
 
 def test_the_cover() -> None:
-    assert dict(frames(body(with_tag(FRAME, EPISODE))))["APIC"] == b"\0image/jpeg\0\x03\0" + COVER
+    assert dict(frames(body(add_tag(FRAME, EPISODE))))["APIC"] == b"\0image/jpeg\0\x03\0" + COVER
 
 
-def test_what_is_not_there_is_left_out() -> None:
+def test_empty_fields_are_left_out() -> None:
     plain = Tag("", "Show", date(2026, 1, 1), "eng", "", "", 1.0)
-    assert not {"TIT2", "CTOC", "CHAP", "APIC"} & {name for name, _ in frames(body(with_tag(FRAME, plain)))}
+    assert not {"TIT2", "CTOC", "CHAP", "APIC"} & {name for name, _ in frames(body(add_tag(FRAME, plain)))}
 
 
-def test_no_more_chapters_than_the_table_can_count() -> None:
+def test_chapters_beyond_what_the_table_can_count_are_left_out() -> None:
     many = Tag("", "S", date(2026, 1, 1), "eng", "", "", 400.0, [(float(at), f"{at}") for at in range(300)])
-    found = frames(body(with_tag(FRAME, many)))
+    found = frames(body(add_tag(FRAME, many)))
     assert dict(found)["CTOC"][5] == 255 == sum(name == "CHAP" for name, _ in found)
 
 
 def test_a_common_reader_reads_it() -> None:
-    read = TinyTag.get(None, file_obj=BytesIO(with_tag(FRAME * 50, EPISODE)))
+    read = TinyTag.get(None, file_obj=BytesIO(add_tag(FRAME * 50, EPISODE)))
     assert (read.title, read.artist, read.album, read.genre) == (
         EPISODE.title,
         "Daily podcast",
@@ -114,15 +114,15 @@ def test_a_common_reader_reads_it() -> None:
 
 
 @given(st.text(max_size=50), st.text(max_size=200))
-def test_any_text_comes_back(title: str, lyrics: str) -> None:
+def test_any_text_can_be_read_back(title: str, lyrics: str) -> None:
     episode = Tag(title, "Show", date(2026, 1, 1), "eng", "", lyrics, 1.0)
-    found = dict(frames(body(with_tag(FRAME, episode))))
+    found = dict(frames(body(add_tag(FRAME, episode))))
     assert found["USLT"].endswith(lyrics.replace("\0", "").encode("utf-16-le"))
     assert ("TIT2" in found) is bool(title)
 
 
 @pytest.mark.parametrize("title", ["間違いを力に変える", "x" * 9_000])
 def test_a_tagged_file_is_measured_as_before(title: str) -> None:
-    plain = silence(Format(24000, 1, 48000), 5)
-    data = with_tag(plain, replace(EPISODE, title=title))
-    assert (duration(data), mp3_frames(data)) == (duration(plain), mp3_frames(plain))
+    plain = mp3_parts.silent_mp3(Format(24000, 1, 48000), 5)
+    data = add_tag(plain, replace(EPISODE, title=title))
+    assert (duration(data), mp3_parts.frames(data)) == (duration(plain), mp3_parts.frames(plain))

@@ -1,4 +1,4 @@
-"""MP3 bytes: frames are walked, measured and joined; what is not whole or not alike is refused."""
+"""MP3 bytes: frames are found, measured and joined; incomplete or mixed ones are refused."""
 
 import importlib
 import io
@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tinytag import TinyTag
 
-from dailycast.audio.mp3 import Format, Joined, duration, format_of, frames, join, silence
+from dailycast.audio.mp3 import Format, JoinedMp3, duration, join, scan
 from dailycast.errors import Mp3Error
+from tests.audio.mp3_parts import frames, silent_mp3
 
 lameenc = importlib.import_module("lameenc")  # ships no types
 
@@ -30,15 +31,15 @@ ID3V1 = b"TAG" + bytes(125)
 
 
 @cache
-def clip(form: Format, seconds: float = 0.5) -> bytes:
+def clip(format: Format, seconds: float = 0.5) -> bytes:
     """A real MP3 of a saw-tooth tone."""
     encoder = lameenc.Encoder()
-    encoder.set_bit_rate(form.bitrate // 1000)
-    encoder.set_in_sample_rate(form.rate)
-    encoder.set_out_sample_rate(form.rate)
-    encoder.set_channels(form.channels)
+    encoder.set_bit_rate(format.bitrate // 1000)
+    encoder.set_in_sample_rate(format.rate)
+    encoder.set_out_sample_rate(format.rate)
+    encoder.set_channels(format.channels)
     encoder.silence()
-    samples = (at * 97 % 8000 for at in range(int(form.rate * seconds) * form.channels))
+    samples = (at * 97 % 8000 for at in range(int(format.rate * seconds) * format.channels))
     pcm = b"".join(sample.to_bytes(2, "little") for sample in samples)
     return bytes(encoder.encode(pcm) + encoder.flush())
 
@@ -54,12 +55,12 @@ def ape(items: bytes, header: bool = True) -> bytes:
     return (head if header else b"") + items + b"APETAGEX" + fixed + bytes([0, 0, 0, 0x80 if header else 0]) + bytes(8)
 
 
-def index_frame(name: bytes, at: int) -> bytes:
-    return (FRAME[:4] + bytes(at - 4) + name).ljust(144, b"\0")
+def index_frame(name: bytes, offset: int) -> bytes:
+    return (FRAME[:4] + bytes(offset - 4) + name).ljust(144, b"\0")
 
 
 @pytest.mark.parametrize(
-    ("header", "form", "size"),
+    ("header", "format", "size"),
     [
         ("fffb1000", Format(44100, 2, 32000), 104),
         ("fffb1200", Format(44100, 2, 32000), 105),
@@ -84,26 +85,26 @@ def index_frame(name: bytes, at: int) -> bytes:
         ("ffe3e800", Format(8000, 2, 160000), 1440),
     ],
 )
-def test_a_header_tells_format_and_size(header: str, form: Format, size: int) -> None:
+def test_a_header_has_format_and_size(header: str, format: Format, size: int) -> None:
     frame = bytes.fromhex(header).ljust(size, b"\0")
     assert frames(frame * 3) == [frame] * 3
-    assert format_of(frame) == form
-    assert join([frame]).parts == ((0.0, form.seconds(1)),)
-    other = Format(form.rate, 3 - form.channels, form.bitrate)
-    with pytest.raises(Mp3Error, match=f"^Clip 2 is {other}, clip 1 is {form}: they cannot be joined.$"):
-        join([frame, silence(other, 0.5)])
+    assert scan(frame).format == format
+    assert join([frame]).parts == ((0.0, format.seconds(1)),)
+    other = Format(format.rate, 3 - format.channels, format.bitrate)
+    with pytest.raises(Mp3Error, match=f"^Clip 2 is {other}, clip 1 is {format}: they cannot be joined.$"):
+        join([frame, silent_mp3(other, 0.5)])
 
 
 @pytest.mark.parametrize(
-    ("form", "kilobits"),
+    ("rate", "kilobits"),
     [
         (44100, [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320]),
         (24000, [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160]),
         (8000, [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160]),
     ],
 )
-def test_the_bitrates_in_the_order_of_their_header_bits(form: int, kilobits: list[int]) -> None:
-    headers = [silence(Format(form, 1, kilobit * 1000), 0.1)[2] >> 4 for kilobit in kilobits]
+def test_the_bitrates_in_the_order_of_their_header_bits(rate: int, kilobits: list[int]) -> None:
+    headers = [silent_mp3(Format(rate, 1, kilobit * 1000), 0.1)[2] >> 4 for kilobit in kilobits]
     assert headers == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]
 
 
@@ -121,12 +122,12 @@ def test_the_bitrates_in_the_order_of_their_header_bits(form: int, kilobits: lis
         (8000, 0, 576, 0.072),
     ],
 )
-def test_a_rate_tells_version_and_length_of_a_frame(
+def test_a_rate_decides_version_and_length_of_a_frame(
     rate: int, version: int, samples: int, frame_seconds: float
 ) -> None:
-    form = Format(rate, 1, 64000)
-    assert (form.version, form.samples, form.seconds(1)) == (version, samples, frame_seconds)
-    assert frames(silence(form, 0.1))[0][1] >> 3 & 3 == version
+    format = Format(rate, 1, 64000)
+    assert (format.version, format.samples, format.seconds(1)) == (version, samples, frame_seconds)
+    assert frames(silent_mp3(format, 0.1))[0][1] >> 3 & 3 == version
 
 
 def test_a_format_reads_well() -> None:
@@ -134,7 +135,7 @@ def test_a_format_reads_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "headers", "sizes"),
+    ("format", "headers", "sizes"),
     [
         (SPEECH, "fff364c0", [144]),
         (Format(16000, 1, 64000), "fff388c0", [288]),
@@ -143,49 +144,51 @@ def test_a_format_reads_well() -> None:
         (Format(11025, 1, 32000), "ffe340c0", [208, 209]),
     ],
 )
-def test_silence_is_a_header_and_zeros_padded_to_the_true_bitrate(form: Format, headers: str, sizes: list[int]) -> None:
-    silent = frames(silence(form, 10.0))
+def test_silence_is_a_header_and_zeros_padded_to_the_exact_bitrate(
+    format: Format, headers: str, sizes: list[int]
+) -> None:
+    silent = frames(silent_mp3(format, 10.0))
     assert [len(frame) for frame in silent[: len(sizes)]] == sizes
     base = bytes.fromhex(headers)
     for frame in silent:
         padding = (len(frame) - sizes[0]) << 1
         assert frame[:4] == bytes([base[0], base[1], base[2] | padding, base[3]])
         assert not any(frame[4:])
-    assert abs(sum(map(len, silent)) * 8 / form.seconds(len(silent)) - form.bitrate) < 1
+    assert abs(sum(map(len, silent)) * 8 / format.seconds(len(silent)) - format.bitrate) < 1
 
 
 @pytest.mark.parametrize(
     ("seconds", "count"), [(0.0, 0), (0.011, 0), (0.013, 1), (0.024, 1), (0.035, 1), (0.5, 21), (4, 167)]
 )
 def test_silence_is_the_nearest_number_of_frames(seconds: float, count: int) -> None:
-    assert len(silence(SPEECH, seconds)) == 144 * count
+    assert len(silent_mp3(SPEECH, seconds)) == 144 * count
 
 
-@pytest.mark.parametrize("form", FORMATS, ids=str)
-def test_another_reader_agrees_on_a_joined_file(form: Format) -> None:
-    joined = join([0.5, clip(form), 2, clip(form, 0.9), 1.0])
+@pytest.mark.parametrize("format", FORMATS, ids=str)
+def test_another_reader_agrees_on_a_joined_file(format: Format) -> None:
+    joined = join([0.5, clip(format), 2, clip(format, 0.9), 1.0])
     read = TinyTag.get(file_obj=io.BytesIO(joined.mp3), filename="a.mp3")
-    assert (read.samplerate, read.channels, read.bitrate) == (form.rate, form.channels, form.bitrate / 1000)
-    assert read.duration == pytest.approx(joined.duration, abs=0.03)  # it goes by size and bitrate
-    assert duration(joined.mp3) == joined.duration == form.seconds(len(frames(joined.mp3)))
+    assert (read.samplerate, read.channels, read.bitrate) == (format.rate, format.channels, format.bitrate / 1000)
+    assert read.duration == pytest.approx(joined.duration, abs=0.03)  # it calculates from size and bitrate
+    assert duration(joined.mp3) == joined.duration == format.seconds(len(frames(joined.mp3)))
     assert sum(length for _, length in joined.parts) == pytest.approx(joined.duration)
     assert 4.9 < joined.duration < 5.2
     assert b"".join(frames(joined.mp3)) == joined.mp3
 
 
-def test_parts_are_measured_in_frames_and_lie_end_to_end() -> None:
-    assert join([FRAME * 5, 0.5, FRAME * 2, FRAME, 1]) == Joined(
-        mp3=FRAME * 5 + silence(SPEECH, 0.5) + FRAME * 3 + silence(SPEECH, 1.0),
+def test_parts_are_measured_in_frames_without_gaps() -> None:
+    assert join([FRAME * 5, 0.5, FRAME * 2, FRAME, 1]) == JoinedMp3(
+        mp3=FRAME * 5 + silent_mp3(SPEECH, 0.5) + FRAME * 3 + silent_mp3(SPEECH, 1.0),
         duration=1.704,
         parts=((0.0, 0.12), (0.12, 0.504), (0.624, 0.048), (0.672, 0.024), (0.696, 1.008)),
     )
 
 
 def test_a_joined_file_is_a_value() -> None:
-    assert {join([FRAME]), join([FRAME])} == {Joined(FRAME, 0.024, ((0.0, 0.024),))}
+    assert {join([FRAME]), join([FRAME])} == {JoinedMp3(FRAME, 0.024, ((0.0, 0.024),))}
 
 
-def test_the_audio_of_a_clip_is_kept_as_it_is() -> None:
+def test_the_audio_of_a_clip_is_not_changed() -> None:
     tagged = id3v2(300) + index_frame(b"Info", 13) + clip(SPEECH) + ape(b"item") + ID3V1
     assert join([tagged, tagged]).mp3 == clip(SPEECH) * 2
     assert duration(clip(SPEECH)) == 0.552  # 0.5 s and the encoder's padding
@@ -255,12 +258,15 @@ def test_only_the_first_frame_can_be_an_index() -> None:
         (bytes.fromhex("fff3f4c4") + bytes(140), "No MP3 frame begins at byte 0 of 144."),  # bitrate 15
         (bytes.fromhex("fff36cc4") + bytes(140), "No MP3 frame begins at byte 0 of 144."),  # rate reserved
         (bytes.fromhex("fff304c4") + bytes(140), "The MP3 is in free format, which tells no bitrate."),
-        (FRAME + silence(Format(24000, 1, 64000), 0.02), "Frame 2 is 24000 Hz, mono, 64 kbit/s, the first is {}."),
-        (FRAME * 2 + silence(Format(22050, 1, 48000), 0.02), "Frame 3 is 22050 Hz, mono, 48 kbit/s, the first is {}."),
-        (FRAME + silence(Format(24000, 2, 48000), 0.02), "Frame 2 is 24000 Hz, stereo, 48 kbit/s, the first is {}."),
+        (FRAME + silent_mp3(Format(24000, 1, 64000), 0.02), "Frame 2 is 24000 Hz, mono, 64 kbit/s, the first is {}."),
+        (
+            FRAME * 2 + silent_mp3(Format(22050, 1, 48000), 0.02),
+            "Frame 3 is 22050 Hz, mono, 48 kbit/s, the first is {}.",
+        ),
+        (FRAME + silent_mp3(Format(24000, 2, 48000), 0.02), "Frame 2 is 24000 Hz, stereo, 48 kbit/s, the first is {}."),
     ],
 )
-def test_bytes_that_are_no_whole_mp3_of_one_format_are_refused(data: bytes, message: str) -> None:
+def test_bytes_that_are_no_complete_mp3_of_one_format_are_refused(data: bytes, message: str) -> None:
     message = message.format("24000 Hz, mono, 48 kbit/s")
     for measure in (frames, duration):
         with pytest.raises(Mp3Error) as error:
@@ -271,11 +277,11 @@ def test_bytes_that_are_no_whole_mp3_of_one_format_are_refused(data: bytes, mess
     assert str(error.value) == f"Clip 2: {message}"
 
 
-def test_half_an_mp3_is_refused() -> None:
-    whole = clip(SPEECH)
+def test_a_cut_mp3_is_refused() -> None:
+    complete = clip(SPEECH)
     with pytest.raises(Mp3Error, match="^The last frame is cut: 99 bytes of 144.$"):
-        duration(whole[: 144 * 10 + 99])
-    assert duration(whole[: 144 * 10]) == 0.24
+        duration(complete[: 144 * 10 + 99])
+    assert duration(complete[: 144 * 10]) == 0.24
 
 
 @pytest.mark.parametrize("parts", [[], [0.5], [1.0, 2.0]])

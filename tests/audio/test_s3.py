@@ -60,7 +60,7 @@ def names(bucket: Any) -> list[str]:
     return [found.key for found in bucket.objects.all()]
 
 
-def test_its_learner_is_led_to_a_signed_address_that_can_be_sought(
+def test_its_learner_is_redirected_to_a_signed_url_that_serves_ranges(
     episode: DailyPodcast, client: Client, endpoint: str
 ) -> None:
     client.force_login(episode.user)
@@ -73,17 +73,17 @@ def test_its_learner_is_led_to_a_signed_address_that_can_be_sought(
         assert (part.status, part.read(), part.headers["Content-Range"]) == (206, b"\x02\x03\x04", "bytes 2-4/1024")
 
 
-def test_nobody_else_is(episode: DailyPodcast, client: Client) -> None:
+def test_nobody_else_is_redirected(episode: DailyPodcast, client: Client) -> None:
     client.force_login(User.objects.create_user("other"))
     assert client.get(f"/media/{NAME}").status_code == 404
 
 
-def test_audio_made_again_keeps_its_name(episode: DailyPodcast, bucket: Any) -> None:
+def test_audio_that_is_made_again_has_the_same_name(episode: DailyPodcast, bucket: Any) -> None:
     assert storage.write_atomic(NAME, b"second") == NAME
     assert (names(bucket), bucket.Object(NAME).get()["Body"].read()) == ([NAME], b"second")
 
 
-def test_a_deleted_episode_takes_its_object_along_after_the_commit(
+def test_the_object_of_a_deleted_episode_is_deleted_after_the_commit(
     episode: DailyPodcast, bucket: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):

@@ -18,7 +18,7 @@ IN_MEMORY = {
 
 
 @pytest.fixture
-def elsewhere(settings: Any) -> None:
+def in_memory(settings: Any) -> None:
     settings.STORAGES = IN_MEMORY
 
 
@@ -40,13 +40,13 @@ def test_a_file_is_written_with_its_folder_and_nothing_else(media: Path) -> None
     assert (media / NAME).read_bytes() == b"one"
 
 
-def test_a_second_writing_takes_the_same_name(media: Path) -> None:
+def test_a_second_write_uses_the_same_name(media: Path) -> None:
     storage.write_atomic(NAME, b"one")
     storage.write_atomic(NAME, b"two")
     assert (media / NAME).read_bytes() == b"two"
 
 
-def test_the_hosts_permissions_are_kept(media: Path, settings: Any) -> None:
+def test_the_hosts_file_permissions_are_used(media: Path, settings: Any) -> None:
     settings.FILE_UPLOAD_PERMISSIONS = 0o604
     settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o705
     before = os.umask(0o022)
@@ -56,7 +56,7 @@ def test_the_hosts_permissions_are_kept(media: Path, settings: Any) -> None:
     assert (media / "podcasts").stat().st_mode & 0o777 == 0o705
 
 
-def test_a_failed_writing_leaves_the_old_file_and_no_part(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_file_and_no_partial_one(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     storage.write_atomic(NAME, b"one")
 
     def full(_: int) -> None:
@@ -68,40 +68,40 @@ def test_a_failed_writing_leaves_the_old_file_and_no_part(media: Path, monkeypat
     assert [path.read_bytes() for path in (media / "podcasts").iterdir()] == [b"one"]
 
 
-def test_file_and_folder_are_synced_before_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_and_folder_are_synced_before_a_write_returns(monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[bool] = []
     monkeypatch.setattr(os, "fsync", lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").is_dir()))
     storage.write_atomic(NAME, b"one")
     assert synced == [False, True]
 
 
-def test_no_name_leaves_the_media_folder() -> None:
+def test_a_name_outside_the_media_folder_is_refused() -> None:
     with pytest.raises(SuspiciousFileOperation):
         storage.write_atomic("../outside.mp3", b"one")
 
 
-def test_elsewhere_it_is_one_put_under_the_same_name(elsewhere: None) -> None:
+def test_another_storage_gets_one_put_under_the_same_name(in_memory: None) -> None:
     assert [storage.write_atomic(NAME, data) for data in (b"one", b"two")] == [NAME, NAME]
     with default_storage.open(NAME) as file:
         assert file.read() == b"two"
     assert default_storage.listdir("podcasts") == ([], ["podcast_1_1701920000.mp3"])
 
 
-def test_where_a_person_finds_a_file(media: Path) -> None:
-    assert storage.location_of(NAME) == str(media / NAME)
+def test_the_display_location_is_a_path(media: Path) -> None:
+    assert storage.display_location(NAME) == str(media / NAME)
 
 
-def test_where_a_person_finds_a_file_elsewhere(elsewhere: None) -> None:
+def test_the_display_location_in_another_storage_is_a_url(in_memory: None) -> None:
     default_storage.save(NAME, ContentFile(b"one"))
-    assert storage.location_of(NAME) == "/media/" + NAME
+    assert storage.display_location(NAME) == "/media/" + NAME
 
 
-def test_media_that_is_not_there_yet_can_be_made(media: Path) -> None:
+def test_a_media_folder_that_does_not_exist_yet_is_writable(media: Path) -> None:
     assert storage.unwritable_reason() == ""
     assert not media.exists()
 
 
-def test_a_file_in_the_folders_place_is_told(media: Path) -> None:
+def test_a_file_in_place_of_the_media_folder_is_reported(media: Path) -> None:
     media.parent.mkdir(exist_ok=True)
     media.write_text("in the way")
     assert storage.unwritable_reason() == f"{media} is not a folder"
@@ -109,18 +109,18 @@ def test_a_file_in_the_folders_place_is_told(media: Path) -> None:
 
 @pytest.fixture
 def forbidden(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
-    asked: list[object] = []  # tests may run as root, whom no permission stops
-    monkeypatch.setattr(os, "access", lambda path, mode: asked.append((path, mode)))
-    yield asked
+    checked: list[object] = []  # tests may run as root, who may write everywhere
+    monkeypatch.setattr(os, "access", lambda path, mode: checked.append((path, mode)))
+    yield checked
 
 
-def test_a_folder_that_cannot_be_written_is_told(media: Path, forbidden: list[object]) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(media: Path, forbidden: list[object]) -> None:
     media.mkdir()
     assert storage.unwritable_reason() == f"{media} cannot be written by this user"
     assert forbidden == [(media, os.W_OK | os.X_OK)]
 
 
-def test_elsewhere_only_a_put_can_tell(elsewhere: None) -> None:
+def test_another_storage_is_not_tested_for_writing(in_memory: None) -> None:
     assert storage.unwritable_reason() == ""
 
 

@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from openai.types.chat import ChatCompletion
 from tinytag import TinyTag
 
-from dailycast.languages.characters import least_seconds
+from dailycast.languages.characters import shortest_seconds
 from tests.cloud import Cloud, Fault
 from tests.cloud.polly import RATES
 
@@ -253,7 +253,7 @@ def test_polly_speaks_each_text_with_its_own_sound_and_length(cloud: Cloud) -> N
     japanese = "きょうはよいてんきです。" * 10
     spoken = seconds(polly(cloud, japanese, VoiceId="Kazuha")["mp3"])
     assert spoken == pytest.approx(20, abs=0.04)
-    assert spoken > least_seconds(japanese)
+    assert spoken > shortest_seconds(japanese)
 
 
 def test_polly_bills_ssml_without_its_tags(cloud: Cloud) -> None:

@@ -1,7 +1,6 @@
 import pytest
 
 from dailycast.errors import LanguageError
-from dailycast.languages import characters
 from dailycast.languages import table as languages
 
 
@@ -29,7 +28,7 @@ def test_an_unknown_code_is_refused_and_the_known_are_named(given: str) -> None:
 
 def test_a_region_does_not_change_the_language() -> None:
     assert languages.get_language("en-GB").name == "English"
-    assert languages.base("en-GB") == "en"
+    assert languages.primary_subtag("en-GB") == "en"
 
 
 @pytest.mark.parametrize(
@@ -37,11 +36,3 @@ def test_a_region_does_not_change_the_language() -> None:
 )
 def test_sentences_stop_in_their_own_script(code: str, stop: str) -> None:
     assert stop in languages.get_language(code).stops
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("a" * 25, 1.0), ("あ" * 12, 1.0), ("漢字" * 6, 1.0), ("한글" * 6, 1.0), ("カ" * 6 + "a" * 50, 2.5), ("", 0.0)],
-)
-def test_no_text_is_spoken_faster_than_this(text: str, seconds: float) -> None:
-    assert characters.least_seconds(text) == seconds

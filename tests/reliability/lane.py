@@ -137,7 +137,7 @@ ACTIONS: dict[str, Callable[[], None]] = {each.__name__: each for each in (ask, 
 def keep_nothing() -> None:
     from dailycast.audio import clips
 
-    clips.store = lambda key, mp3: None
+    clips.store_clip = lambda key, mp3: None
 
 
 def keep_late() -> None:
@@ -364,9 +364,9 @@ def clients() -> None:
 
     writer = openai._client.__wrapped__(conf.OPENAI_API_KEY, conf.OPENAI_BASE_URL, 0)
     keys = conf.AWS_ACCESS_KEY_ID, conf.AWS_SECRET_ACCESS_KEY, ""
-    voice = polly._new_client.__wrapped__(keys, conf.AWS_REGION, conf.AWS_ENDPOINT_URL_POLLY, 30, 0)
+    voice = polly._cached_client.__wrapped__(keys, conf.AWS_REGION, conf.AWS_ENDPOINT_URL_POLLY, 30, 0)
     openai._client = lambda *_: writer  # type: ignore[assignment]
-    polly._new_client = lambda *_: voice  # type: ignore[assignment]
+    polly._cached_client = lambda *_: voice  # type: ignore[assignment]
 
 
 def use(folder: Path, database: Path) -> None:

@@ -157,7 +157,7 @@ def school(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.DAILYCAST_MAX_ATTEMPTS = ATTEMPTS
     monkeypatch.setattr(attempts, "RETRY_DELAY", 0.0)
     monkeypatch.setattr(attempts, "FIRST_BACKOFF", 0.0002)
-    monkeypatch.setattr(polly, "_refused", {})
+    monkeypatch.setattr(polly, "_engine_refusals", {})
     monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", 0.05)
     monkeypatch.setattr(nightly, "LONGEST_WAIT", 5.0)
     monkeypatch.setattr(nightly, "POLL_SECONDS", 0.02)
@@ -340,7 +340,7 @@ def refusing(number: int, *names: str) -> Iterator[list[str]]:
 
 
 def third_clip() -> str:
-    return clips.name(voices.clip_key("polly", Voice("Joanna", "neural"), POINT))
+    return clips.file_name(voices.clip_key("polly", Voice("Joanna", "neural"), POINT))
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO], ids=errno.errorcode.__getitem__)

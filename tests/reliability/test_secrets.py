@@ -79,7 +79,7 @@ def school(cloud: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", 0.01)
     monkeypatch.setattr(nightly, "LONGEST_WAIT", 0.0)
     monkeypatch.setattr(attempts, "FIRST_BACKOFF", 0.0002)
-    monkeypatch.setattr(polly, "_refused", {})
+    monkeypatch.setattr(polly, "_engine_refusals", {})
     cloud.script = script
     enrol()
     yield cloud

@@ -55,7 +55,7 @@ def call(days: float = 400, **values: Any) -> ProviderCall:
 
 
 def test_clips_are_kept_for_a_week(db: None, media: Path, settings: Any) -> None:
-    old, young = (old_file(media, clips.name(name), days) for name, days in (("old", 7.1), ("young", 6.9)))
+    old, young = (old_file(media, clips.file_name(name), days) for name, days in (("old", 7.1), ("young", 6.9)))
     assert prune() == Pruned(clips=1)
     assert (old.exists(), young.exists()) == (False, True)
     settings.DAILYCAST_KEEP_CLIPS_DAYS = 0.5
@@ -175,7 +175,7 @@ def test_a_call_that_was_never_closed_is_lost_after_a_day(db: None) -> None:
 
 def test_the_command_prints_what_was_deleted(alex: User, media: Path, settings: Any) -> None:
     settings.DAILYCAST_KEEP_AUDIO_DAYS = 1
-    old_file(media, clips.name("a"), 8)
+    old_file(media, clips.file_name("a"), 8)
     episode_with_audio(alex, media, 2)
     call()
     call()

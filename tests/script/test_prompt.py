@@ -18,7 +18,7 @@ def test_the_request_names_language_length_and_grammar() -> None:
     assert (prompt.context, prompt.language, prompt.minutes) == (RICH, "ja", 4)
 
 
-def test_half_minutes_are_said_as_they_are() -> None:
+def test_half_minutes_are_not_rounded() -> None:
     assert "about 2.5 minutes" in prompts.build_prompt(RICH, "en", 2.5).system
 
 
@@ -50,5 +50,5 @@ def test_nothing_is_left_out_that_fits() -> None:
     assert "left out" not in user
 
 
-def test_a_new_learner_is_said_to_be_one() -> None:
+def test_without_records_the_prompt_says_that_nothing_is_known() -> None:
     assert "(nothing is known of this learner yet)" in prompts.build_prompt(LearnerContext(), "en", 4).user

@@ -72,7 +72,7 @@ def test_each_language_has_its_own_voice(language: str, text: str, lasts: float)
     ],
 )
 def test_the_voice_of_a_language(language: str, voice: str | None) -> None:
-    assert pico.voice_for(language) == voice
+    assert pico.find_voice_name(language) == voice
     assert pico.Provider().voice(language) == (Voice(voice, "pico") if voice else None)
 
 
@@ -105,7 +105,7 @@ def test_the_voice_of_a_language(language: str, voice: str | None) -> None:
     ],
 )
 def test_what_pico_is_given_to_say(text: str, said: str) -> None:
-    assert pico.pronounceable(text, "en-US") == said
+    assert pico.pronounceable_text(text, "en-US") == said
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_what_pico_is_given_to_say(text: str, said: str) -> None:
     ],
 )
 def test_signs_are_words_of_the_language(voice: str, said: str) -> None:
-    assert pico.pronounceable("3 < 5 > 2", voice) == said
+    assert pico.pronounceable_text("3 < 5 > 2", voice) == said
 
 
 @needs_pico
@@ -159,7 +159,7 @@ def test_a_clip_with_nothing_to_pronounce_is_told(text: str) -> None:
 def test_a_failure_of_pico_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ProviderError) as caught:
         monkeypatch.setitem(pico.VOLUMES, "xx-XX", 0.5)
-        pico._pcm("Hello", "xx-XX")
+        pico._synthesize_pcm("Hello", "xx-XX")
     assert (str(caught.value), caught.value.permanent) == ("The built-in voice failed: Unsupported voice.", True)
 
 

@@ -1,4 +1,4 @@
-"""Amazon Polly through boto3: the request in Polly's words, which voice speaks, and all that can go wrong."""
+"""Amazon Polly through boto3: the request in Polly's words, which voice speaks, and what can go wrong."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,44 +9,42 @@ import pytest
 
 from dailycast.errors import NoEngineError, ProviderError, ProviderNotConfigured, ThrottledError, VendorWideError
 from dailycast.tts import polly
-from dailycast.tts.base import Clip, Voice, whole
+from dailycast.tts.base import Clip, Voice
 from tests.cloud import Call, Cloud, Fault
+from tests.cloud.canned import CannedServer, both_servers, in_json
 from tests.cloud.speech import speak as tone
-from tests.llm.test_openai import Canned, in_json
 
 TEXT = "Good morning, Alex. Yesterday you wrote goed; the right word is went."
 KEY, SECRET = "AKIAALEX", "secret-of-alex"
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[tuple[Cloud, Canned]]:
-    canned = Canned()
-    with Cloud() as cloud:
-        yield cloud, canned
-    canned.close()
-    polly._new_client.cache_clear()
+def servers() -> Iterator[tuple[Cloud, CannedServer]]:
+    with both_servers() as servers:
+        yield servers
+    polly._cached_client.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def keys(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Alex's keys, and nothing of this machine's own."""
+    """Alex's keys, and none from this machine."""
     settings.AWS_ACCESS_KEY_ID, settings.AWS_SECRET_ACCESS_KEY = KEY, SECRET
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     yield
-    polly._refused.clear()
+    polly._engine_refusals.clear()
 
 
 @pytest.fixture
-def cloud(servers: tuple[Cloud, Canned], settings: Any) -> Cloud:
+def cloud(servers: tuple[Cloud, CannedServer], settings: Any) -> Cloud:
     settings.AWS_ENDPOINT_URL_POLLY = servers[0].url
     return servers[0]
 
 
 @pytest.fixture
-def canned(servers: tuple[Cloud, Canned], settings: Any) -> Canned:
+def canned(servers: tuple[Cloud, CannedServer], settings: Any) -> CannedServer:
     settings.AWS_ENDPOINT_URL_POLLY = servers[1].url
     return servers[1]
 
@@ -134,18 +132,18 @@ def test_the_request_in_pollys_words(
     ],
 )
 def test_the_voice_of_a_language(settings: Any, language: str, neural: str | None, standard: str | None) -> None:
-    assert polly.voice_for(language) == neural
+    assert polly.find_voice_name(language) == neural
     settings.DAILYCAST_POLLY_ENGINE = "standard"
-    assert polly.voice_for(language) == standard
+    assert polly.find_voice_name(language) == standard
     assert polly.Provider().voice(language) == (Voice(standard, "standard") if standard else None)
 
 
 @pytest.mark.parametrize(
     ("language", "voice"), [("en", "Matthew"), ("en-GB", "Brian"), ("en-GB-oxendict", "Brian"), ("ja", "Kazuha")]
 )
-def test_the_owners_voices_go_first_and_the_longest_tag_wins(settings: Any, language: str, voice: str) -> None:
+def test_the_owners_voices_come_first_and_the_longest_tag_wins(settings: Any, language: str, voice: str) -> None:
     settings.DAILYCAST_VOICES = {"en": "Matthew", "en_gb": "Brian"}
-    assert polly.voice_for(language) == voice
+    assert polly.find_voice_name(language) == voice
 
 
 @pytest.mark.parametrize(
@@ -161,13 +159,13 @@ def test_the_owners_voices_go_first_and_the_longest_tag_wins(settings: Any, lang
         ("Brian", "neural", ["neural", "standard"]),
     ],
 )
-def test_the_engines_step_down(settings: Any, voice: str, engine: str, tried: list[str]) -> None:
+def test_the_engines_fall_back(settings: Any, voice: str, engine: str, tried: list[str]) -> None:
     settings.DAILYCAST_POLLY_ENGINE = engine
     assert polly.engines_for(voice) == tried
 
 
 @pytest.mark.parametrize("fault", [Fault.ENGINE, Fault.ENGINE_AS_VALIDATION])
-def test_an_engine_that_polly_refuses_is_not_asked_again(
+def test_an_engine_that_polly_refused_is_not_tried_again(
     cloud: Cloud, calls: Callable[[], list[Call]], fault: Fault
 ) -> None:
     cloud.fail("polly", fault)
@@ -183,20 +181,20 @@ def test_an_engine_that_polly_refuses_is_not_asked_again(
     assert [call.kind for call in calls()] == ["neural", "standard"]
 
 
-def test_a_refused_engine_is_asked_for_again_after_an_hour(
+def test_a_refused_engine_is_tried_again_after_an_hour(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     cloud.fail("polly", Fault.ENGINE)
     failure()
     assert caplog.messages == ["Dailycast: Polly has no Joanna with the engine neural in us-east-1"]
-    refused = next(iter(polly._refused.values()))
+    refused = next(iter(polly._engine_refusals.values()))
     monkeypatch.setattr("time.monotonic", lambda: refused + 3599)
     assert polly.engines_for("Joanna") == ["standard"]
     monkeypatch.setattr("time.monotonic", lambda: refused + 3600)
     assert polly.engines_for("Joanna") == ["neural", "standard"]
 
 
-def test_a_refused_engine_is_asked_for_in_another_region(
+def test_a_refused_engine_is_tried_in_another_region(
     cloud: Cloud, calls: Callable[[], list[Call]], settings: Any
 ) -> None:
     cloud.fail("polly", Fault.ENGINE)
@@ -208,7 +206,7 @@ def test_a_refused_engine_is_asked_for_in_another_region(
     assert [call.kind for call in calls()] == ["neural", "neural"]
 
 
-def test_the_dearest_engine_is_asked_of_polly_first(calls: Callable[[], list[Call]], settings: Any) -> None:
+def test_an_engine_that_the_table_does_not_list_is_tried_first(calls: Callable[[], list[Call]], settings: Any) -> None:
     settings.DAILYCAST_POLLY_ENGINE = "generative"
     assert isinstance(failure(), NoEngineError)  # the stand-in's Joanna has none
     speak()
@@ -243,8 +241,10 @@ def test_too_long_a_clip_is_not_sent(calls: Callable[[], list[Call]]) -> None:
 
 
 @pytest.mark.parametrize(("headers", "characters"), [({"x-amzn-RequestCharacters": "77"}, 77), ({}, 69)])
-def test_the_characters_are_those_that_polly_bills(canned: Canned, headers: dict[str, str], characters: int) -> None:
-    canned.give((200, {"Content-Type": "audio/mpeg", **headers}, tone(TEXT, 24_000)))
+def test_the_characters_are_those_that_polly_bills(
+    canned: CannedServer, headers: dict[str, str], characters: int
+) -> None:
+    canned.set_replies((200, {"Content-Type": "audio/mpeg", **headers}, tone(TEXT, 24_000)))
     assert speak().characters == characters
 
 
@@ -279,7 +279,7 @@ REJECTED = "Polly rejected the voice Joanna or its text ({}): {} Check DAILYCAST
         ),
     ],
 )
-def test_every_fault_is_told_once(
+def test_every_fault_has_its_message_and_is_not_retried(
     cloud: Cloud, calls: Callable[[], list[Call]], fault: Fault, message: str, permanent: bool
 ) -> None:
     cloud.fail("polly", fault)
@@ -301,15 +301,15 @@ def test_every_fault_is_told_once(
         ("SomethingNew", 500, "Polly failed (SomethingNew): try again later.", False, 3),
     ],
 )
-def test_every_code_is_told_without_the_keys(
-    canned: Canned, code: str, status: int, message: str, permanent: bool, wait: float | None
+def test_every_error_code_has_its_message_without_the_keys(
+    canned: CannedServer, code: str, status: int, message: str, permanent: bool, wait: float | None
 ) -> None:
     headers = {"x-amzn-ErrorType": code, "Retry-After": "3"}
-    canned.give(in_json({"message": f"{KEY} {SECRET}"}, status, **headers))
+    canned.set_replies(in_json({"message": f"{KEY} {SECRET}"}, status, **headers))
     error = failure()
     assert str(error).startswith(message)
     assert (error.permanent, error.retry_after) == (permanent, wait)
-    assert len(canned.asked) == 1
+    assert len(canned.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -334,14 +334,14 @@ def test_a_call_that_cannot_be_made(settings: Any, region: str, endpoint: str, p
 
 def test_eight_clips_at_once_through_one_client(cloud: Cloud, settings: Any) -> None:
     settings.AWS_REGION = "eu-central-1"  # for a client of its own
-    before = polly._new_client.cache_info().misses
+    before = polly._cached_client.cache_info().misses
     cloud.latency["polly"] = 0.5
     texts = [f"This is clip number {number}." for number in range(8)]
     with ThreadPoolExecutor(polly.Provider.parallel) as pool:
         spoken = list(pool.map(speak, texts))
     cloud.latency.clear()
     assert [clip.mp3 for clip in spoken] == [tone(text, 24_000) for text in texts]
-    assert polly._new_client.cache_info().misses == before + 1
+    assert polly._cached_client.cache_info().misses == before + 1
     assert polly.Provider.parallel == 8
     assert cloud.peak("polly") > 1
 
@@ -361,7 +361,7 @@ def test_eight_clips_at_once_through_one_client(cloud: Cloud, settings: Any) -> 
         (Fault.CUT_LENGTH, ProviderError, None),
     ],
 )
-def test_each_fault_says_what_it_cost_and_whom_it_would_meet(
+def test_every_fault_says_what_it_cost_and_whom_it_concerns(
     cloud: Cloud, fault: Fault, kind: type[ProviderError], billed: tuple[int, ...] | None
 ) -> None:
     cloud.fail("polly", fault)
@@ -369,9 +369,9 @@ def test_each_fault_says_what_it_cost_and_whom_it_would_meet(
     assert (type(error), error.billed) == (kind, billed)
 
 
-def test_a_client_is_made_anew_for_other_settings_and_after_a_fork() -> None:
+def test_a_new_client_is_made_for_other_settings_and_after_a_fork() -> None:
     def client(secret: str = SECRET, endpoint: str = "http://127.0.0.1", timeout: int = 30, pid: int = 1) -> Any:
-        return polly._new_client((KEY, secret, ""), "us-east-1", endpoint, timeout, pid)
+        return polly._cached_client((KEY, secret, ""), "us-east-1", endpoint, timeout, pid)
 
     first = client()
     assert client() is first
@@ -396,20 +396,22 @@ def test_temporary_keys_send_their_token(cloud: Cloud, settings: Any) -> None:
     assert f"Credential={KEY}/" in cloud.calls[-1].headers["authorization"]
 
 
-def test_boto3s_own_look_up(cloud: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_boto3_finds_its_own_credentials(
+    cloud: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     settings.AWS_ACCESS_KEY_ID = settings.AWS_SECRET_ACCESS_KEY = ""
     settings.DAILYCAST_AWS_DEFAULT_CREDENTIALS = True
-    polly._new_client.cache_clear()
+    polly._cached_client.cache_clear()
     error = failure()
     assert error.permanent
     assert "Unable to locate credentials" in str(error)
-    polly._new_client.cache_clear()
+    polly._cached_client.cache_clear()
     shared = tmp_path / "credentials"
     shared.write_text("[default]\naws_access_key_id = AKIASHARED\naws_secret_access_key = shared\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(shared))
     speak()
     assert "Credential=AKIASHARED/" in cloud.calls[-1].headers["authorization"]
-    polly._new_client.cache_clear()
+    polly._cached_client.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -450,12 +452,12 @@ def test_what_is_missing(
 
 
 def test_boto3s_own_endpoint_is_used_where_no_setting_names_one(
-    servers: tuple[Cloud, Canned], monkeypatch: pytest.MonkeyPatch
+    servers: tuple[Cloud, CannedServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_POLLY", servers[0].url)
-    polly._new_client.cache_clear()
+    polly._cached_client.cache_clear()
     assert speak().characters == 69
-    polly._new_client.cache_clear()
+    polly._cached_client.cache_clear()
 
 
 def test_an_unknown_engine_is_a_problem(settings: Any) -> None:
@@ -469,31 +471,3 @@ def test_an_unknown_voice_is_a_problem(settings: Any) -> None:
     settings.DAILYCAST_VOICES = {"en": "Joana", "ja": "Takumi"}
     (problem,) = polly.Provider().problems()
     assert problem.startswith("DAILYCAST_VOICES: en=Joana is not among the known Polly voices: Joanna, Matthew, Ruth")
-
-
-def test_whole_audio_lasts_as_long_as_it_does() -> None:
-    assert whole(tone("x" * 150, 24_000), "x" * 150) == pytest.approx(10.008)
-
-
-@pytest.mark.parametrize(
-    ("mp3", "text", "told"),
-    [
-        (b"", "Hello", "The audio is not a whole MP3: "),
-        (tone("Hello, Alex", 24_000)[:-1], "Hello, Alex", "The audio is not a whole MP3: "),
-        (
-            tone("x" * 150, 24_000),
-            "x" * 251,
-            "The audio lasts 10.0 s, too short for its text of 251 characters (10.0 s).",
-        ),
-        (
-            tone("x" * 150, 24_000),
-            "日" * 121,
-            "The audio lasts 10.0 s, too short for its text of 121 characters (10.1 s).",
-        ),
-    ],
-)
-def test_audio_that_lacks_a_part_of_its_text_is_a_passing_fault(mp3: bytes, text: str, told: str) -> None:
-    with pytest.raises(ProviderError) as caught:
-        whole(mp3, text)
-    assert str(caught.value).startswith(told)
-    assert not caught.value.permanent

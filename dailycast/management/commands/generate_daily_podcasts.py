@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from ...audio import storage
 from ...conf import conf
 from ...errors import DailycastError
-from ...learner import host_callable
+from ...learner import import_callable
 from ...models import Skip
 from ...models.dates import today
 from ...purchases import budget, prices
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         day, limit = options["date"] or today(), options["limit"]
         try:
             if conf.DAILYCAST_LEARNER_CONTEXT:
-                host_callable(conf.DAILYCAST_LEARNER_CONTEXT)
+                import_callable(conf.DAILYCAST_LEARNER_CONTEXT)
             if options["dry_run"]:
                 return self.forecast(nightly.forecast(day, limit, options["retry"]), day)
         except DailycastError as error:

@@ -61,7 +61,7 @@ class Command(BaseCommand):
         if podcast.has_audio:
             minutes, seconds = divmod(round(podcast.duration_seconds or 0), 60)
             size = filesizeformat(podcast.audio_bytes or 0).replace("\xa0", " ")  # for grep's sake
-            self.stdout.write(f"Audio: {storage.location_of(str(podcast.audio_file))}")
+            self.stdout.write(f"Audio: {storage.display_location(str(podcast.audio_file))}")
             self.stdout.write(
                 f"Length: {minutes} min {seconds:02} s, {size}, spoken by {podcast.tts_voice} ({podcast.tts_provider})"
             )
