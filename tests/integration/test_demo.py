@@ -16,7 +16,7 @@ pytestmark = pytest.mark.services
 
 
 def run(folder: Path, *command: str) -> str:
-    """What `command` prints in `folder`, where no key and no setting of ours is in the environment."""
+    """What `command` prints in `folder`, without keys and settings of dailycast in the environment."""
     environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     done = subprocess.run(
         command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
@@ -27,12 +27,12 @@ def run(folder: Path, *command: str) -> str:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A copy of what git knows, after `make demo`, and what that printed."""
+    """A copy of the repository's files after `make demo`, and the output of that."""
     folder = tmp_path_factory.mktemp("demo")
     for name in run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    for stamp in (".demo", ".test"):  # this venv is installed already
+    for stamp in (".demo", ".test"):  # so that make installs nothing
         (VENV / stamp).touch()
     return folder, run(folder, "make", "demo", f"VENV={VENV}")
 
@@ -49,15 +49,15 @@ def stored_seconds(folder: Path) -> float:
 
 
 def test_the_demo_prints_what_it_made(demo: tuple[Path, str]) -> None:
-    folder, told = demo
-    assert "Podcast generated successfully (id=1) for user Alex" in told.splitlines()
-    assert "Cost: $0.00" in told.splitlines()
-    assert re.search(r"^Length: [34] min \d\d s, \d\.\d MB, spoken by en-US pico \(pico\)$", told, re.MULTILINE)
+    folder, output = demo
+    assert "Podcast generated successfully (id=1) for user Alex" in output.splitlines()
+    assert "Cost: $0.00" in output.splitlines()
+    assert re.search(r"^Length: [34] min \d\d s, \d\.\d MB, spoken by en-US pico \(pico\)$", output, re.MULTILINE)
     assert mp3(demo).parent == folder / "media" / "podcasts"
     assert re.fullmatch(r"podcast_\d+_\d{10}\.mp3", mp3(demo).name)
 
 
-def test_real_players_read_the_whole_mp3(demo: tuple[Path, str]) -> None:
+def test_real_players_read_the_complete_mp3(demo: tuple[Path, str]) -> None:
     file, stored = str(mp3(demo)), stored_seconds(demo[0])
     assert 180 <= stored <= 300
     probe = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", file]
@@ -65,26 +65,26 @@ def test_real_players_read_the_whole_mp3(demo: tuple[Path, str]) -> None:
     raw = demo[0] / "decoded.raw"
     assert run(demo[0], "mpg123", "-q", "-s", "--mono", "-r", "16000", "-w", str(raw), file) == ""
     assert (raw.stat().st_size - 44) / 32_000 == pytest.approx(stored, abs=0.2)
-    checked = [line for line in run(demo[0], "mp3val", file).splitlines() if line.startswith(("WARNING", "ERROR"))]
-    assert checked == []
+    problems = [line for line in run(demo[0], "mp3val", file).splitlines() if line.startswith(("WARNING", "ERROR"))]
+    assert problems == []
 
 
-def test_the_voice_is_neither_clipped_nor_faint(demo: tuple[Path, str]) -> None:
-    told = run(demo[0], "ffmpeg", "-nostdin", "-i", str(mp3(demo)), "-af", "ebur128=peak=sample", "-f", "null", "-")
-    loudness = float(re.findall(r"I:\s+(-?[\d.]+) LUFS", told)[-1])
-    peak = float(re.findall(r"Peak:\s+(-?[\d.]+) dBFS", told)[-1])
+def test_the_voice_is_neither_clipped_nor_too_quiet(demo: tuple[Path, str]) -> None:
+    output = run(demo[0], "ffmpeg", "-nostdin", "-i", str(mp3(demo)), "-af", "ebur128=peak=sample", "-f", "null", "-")
+    loudness = float(re.findall(r"I:\s+(-?[\d.]+) LUFS", output)[-1])
+    peak = float(re.findall(r"Peak:\s+(-?[\d.]+) dBFS", output)[-1])
     assert -26 < loudness < -14
     assert peak < 0
 
 
-def test_running_it_twice_is_fine(demo: tuple[Path, str]) -> None:
+def test_the_demo_can_run_twice(demo: tuple[Path, str]) -> None:
     assert "Podcast generated successfully (id=" in run(demo[0], "make", "demo", f"VENV={VENV}")
 
 
 def test_afterwards_a_bare_command_is_script_only(demo: tuple[Path, str]) -> None:
     folder = demo[0]
     before = len(list((folder / "media" / "podcasts").glob("*.mp3")))
-    told = run(folder, f"{VENV}/bin/python", "manage.py", "generate_test_podcast", "--language", "en")
-    assert AWS in told.splitlines()
-    assert re.fullmatch(r"Podcast generated successfully \(id=\d+\) for user Alex", told.splitlines()[-1])
+    output = run(folder, f"{VENV}/bin/python", "manage.py", "generate_test_podcast", "--language", "en")
+    assert AWS in output.splitlines()
+    assert re.fullmatch(r"Podcast generated successfully \(id=\d+\) for user Alex", output.splitlines()[-1])
     assert len(list((folder / "media" / "podcasts").glob("*.mp3"))) == before
