@@ -32,7 +32,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "examples.academy",  # the host first: its templates may take the place of dailycast's
+    "examples.academy",  # before dailycast, so that the host's templates can override ours
     "dailycast",
 ]
 
@@ -75,7 +75,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     }
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # Writers wait for each other in place of failing, and readers do not wait at all.
+    # Writers wait for each other instead of failing; readers do not wait at all.
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
@@ -88,7 +88,7 @@ TIME_ZONE = env("DJANGO_TIME_ZONE", "UTC")
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("ja", "日本語")]
 
-SITE_URL = env("SITE_URL", "http://127.0.0.1:8000")  # what links in mails begin with
+SITE_URL = env("SITE_URL", "http://127.0.0.1:8000")  # how links in mails begin
 if django.VERSION < (6, 1):
     EMAIL_BACKEND = env("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 else:

@@ -8,4 +8,4 @@ class DailycastConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, receivers  # noqa: F401  # connecting them is what this is for
+        from . import checks, receivers  # noqa: F401  # importing them registers them

@@ -1,6 +1,6 @@
 """System checks: what an owner should know, with a hint that says what to type.
 
-None of them is an Error: that would stop `migrate`.
+None of them is an Error, because an Error would stop `migrate`.
 """
 
 from importlib.util import find_spec
@@ -17,11 +17,10 @@ from .conf import SETTING_TYPES, conf
 from .errors import DailycastError, LanguageError, LearnerContextError, ProviderNotConfigured
 from .languages.table import normalise
 from .learner import import_callable
-from .purchases import prices
-from .purchases import rate_limits as limits
+from .purchases import prices, rate_limits
 from .runners.dispatch import RUNNERS
 from .studio.providers import Chain, voices, writers
-from .web import audio as views
+from .web import audio
 
 S3_RECIPE = """\
 Django 5.1 and later ignore it, and files land on the local disk. In its place:
@@ -33,23 +32,23 @@ Django 5.1 and later ignore it, and files land on the local disk. In its place:
 
 @register()
 def check_dailycast(**_: Any) -> list[CheckMessage]:
-    messages = check_readable()
+    messages = check_settings_readable()
     if messages:
         return messages
     return [
         *check_storage(),
         *check_providers(),
-        *check_context(),
+        *check_learner_context(),
         *check_language(),
         *check_prices(),
-        *check_limits(),
+        *check_rate_limits(),
         *check_runner(),
         *check_cover(),
-        *check_keys(),
+        *check_configured(),
     ]
 
 
-def check_readable() -> list[CheckMessage]:
+def check_settings_readable() -> list[CheckMessage]:
     problems: list[CheckMessage] = []
     for name in SETTING_TYPES:
         try:
@@ -87,7 +86,7 @@ def check_providers() -> list[CheckMessage]:
     return messages
 
 
-def check_context() -> list[CheckMessage]:
+def check_learner_context() -> list[CheckMessage]:
     if not conf.DAILYCAST_LEARNER_CONTEXT:
         hint = "Write an adapter as docs/integrating.md shows and set DAILYCAST_LEARNER_CONTEXT to its dotted path."
         return [Info("Episodes know nothing but the learner's first name.", hint=hint, id="dailycast.I003")]
@@ -120,15 +119,15 @@ def check_prices() -> list[CheckMessage]:
     ]
 
 
-def check_limits() -> list[CheckMessage]:
+def check_rate_limits() -> list[CheckMessage]:
     hint = "Write polly/ENGINE=calls a second, say polly/standard=80; with the calls at once, polly/neural=8/18; or =0."
     messages: list[CheckMessage] = []
     for key, listed in conf.DAILYCAST_RATE_LIMITS.items():
         try:
-            limits.read_limit(listed)
+            rate_limits.read_limit(listed)
         except ValueError:
-            told = f"DAILYCAST_RATE_LIMITS: {key}={listed} is no limit."
-            messages.append(Warning(told, hint=hint, id="dailycast.W010"))
+            text = f"DAILYCAST_RATE_LIMITS: {key}={listed} is no limit."
+            messages.append(Warning(text, hint=hint, id="dailycast.W010"))
     return messages
 
 
@@ -153,20 +152,20 @@ def check_runner() -> list[CheckMessage]:
 
 
 @register(Tags.security, deploy=True)
-def check_private(**_: Any) -> list[CheckMessage]:
-    """What could make audio public: another pattern of the host's that answers for podcasts/ below MEDIA_URL."""
+def check_audio_is_private(**_: Any) -> list[CheckMessage]:
+    """Warn when another pattern of the host answers for podcasts/ below MEDIA_URL, which could make audio public."""
     address = f"{urlsplit(settings.MEDIA_URL).path or '/media/'}podcasts/podcast_1_1701920000.mp3"
     try:
-        found = resolve(address).func
+        view = resolve(address).func
     except Resolver404:
-        found = None
-    if found is views.media:
+        view = None
+    if view is audio.media:
         return []
     hint = "Put *dailycast.urls.media first in urlpatterns, above static() and every catch-all, as the README shows."
     return [Warning(f"{address} is not answered by dailycast, so audio may be public.", hint=hint, id="dailycast.W013")]
 
 
-def check_keys() -> list[CheckMessage]:
+def check_configured() -> list[CheckMessage]:
     messages: list[CheckMessage] = []
     configured, missing = writers.configured(), writers.missing()
     if not configured:

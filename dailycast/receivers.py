@@ -1,4 +1,4 @@
-"""What dailycast does when Django tells it something: delete a deleted episode's file, guard an older table."""
+"""Receivers of Django's signals: they delete the files of deleted episodes, and protect an older app's table."""
 
 from typing import Any
 
@@ -22,23 +22,23 @@ Its MP3 files stay where they are."""
 
 @receiver(post_delete, sender=DailyPodcast)
 def delete_audio(instance: DailyPodcast, using: str, **_: Any) -> None:
-    """Delete the row's file once the deletion is committed; a file that is gone already is no error."""
+    """Delete the row's file once the deletion is committed. A missing file is no error."""
     if name := instance.audio_file.name:
         transaction.on_commit(lambda: default_storage.delete(name), using=using, robust=True)
 
 
 @receiver(pre_delete, sender=DailyPodcast)
-def forget_answers(instance: DailyPodcast, **_: Any) -> None:
-    """The ledger outlives the episode; what was written about its learner does not."""
+def delete_stored_answers(instance: DailyPodcast, **_: Any) -> None:
+    """Delete the scripts in the ledger: its entries outlive the episode, texts about its learner must not."""
     instance.calls.exclude(answer="").update(answer="")
 
 
 @receiver(pre_migrate)
-def guard_older_table(sender: AppConfig, using: str, plan: list[tuple[Any, bool]], **_: Any) -> None:
-    """Stop `migrate` before it touches anything when a prototype's table stands where ours would."""
+def refuse_older_table(sender: AppConfig, using: str, plan: list[tuple[Any, bool]], **_: Any) -> None:
+    """Stop the first `migrate` before any change when the table of an earlier prototype has our table's name."""
     if sender.name != "dailycast":
         return
     table = DailyPodcast._meta.db_table
-    first = any((m.app_label, m.name, back) == ("dailycast", FIRST_MIGRATION, False) for m, back in plan)
-    if first and table in connections[using].introspection.table_names():
+    is_first = any((m.app_label, m.name, back) == ("dailycast", FIRST_MIGRATION, False) for m, back in plan)
+    if is_first and table in connections[using].introspection.table_names():
         raise CommandError(OLDER_TABLE.format(table=table))

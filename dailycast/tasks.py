@@ -1,6 +1,6 @@
-"""Celery's door. A task carries a key; lease and sweep are the truth, so a task lost or sent twice does no harm.
+"""Celery's tasks. A message holds the key of a row. The row's lease decides, so a lost or repeated one is harmless.
 
-Put `dailycast.sweep` into the beat schedule, every half lease or so: docs/operations.md.
+Put `dailycast.sweep` into the beat schedule, at about half of DAILYCAST_LEASE_SECONDS: docs/operations.md.
 """
 
 from celery import shared_task

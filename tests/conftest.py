@@ -13,9 +13,9 @@ from dailycast.purchases import budget, permits
 from dailycast.studio import providers
 from tests.cloud import Cloud
 
-# Whole modules that are about an SDK. All of them run where requirements.txt is installed, and one by one in nox.
-ABOUT = {
-    "api/test_views.py": ("rest_framework",),
+# Tests that need an SDK. All of them run where requirements.txt is installed; nox installs the SDKs one by one.
+NEEDED_MODULES = {
+    "api": ("rest_framework",),
     "test_checks.py": ("openai", "boto3", "google"),
     "cloud/test_cloud.py": ("openai", "boto3", "google.generativeai"),
     "llm/test_openai.py": ("openai",),
@@ -24,14 +24,14 @@ ABOUT = {
 }
 
 
-def installed(module: str) -> bool:
+def is_installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # not even its parent is
+    except ModuleNotFoundError:  # its parent package is missing
         return False
 
 
-collect_ignore = [module for module, sdks in ABOUT.items() if not all(map(installed, sdks))]
+collect_ignore = [path for path, sdks in NEEDED_MODULES.items() if not all(map(is_installed, sdks))]
 
 
 @pytest.fixture(autouse=True)
@@ -42,12 +42,12 @@ def media(settings: Any, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def fresh() -> None:
-    """What a process tells or looks up once, each test tells and looks up anew."""
+def clean_process_state() -> None:
+    """Forget what a process logs or reads only once."""
     providers._log_skipped.cache_clear()
     budget._caught_up.clear()
     permits._abandoned.clear()
-    translation.deactivate()  # what a request in another language left
+    translation.deactivate()  # a request in another language leaves it active
 
 
 @pytest.fixture
@@ -69,13 +69,13 @@ def clouds() -> Iterator[Cloud]:
 
 @pytest.fixture
 def cloud(clouds: Cloud, settings: Any) -> Iterator[Cloud]:
-    """The vendors on loopback, with every key set; `cloud.calls` is what they were asked, and billed."""
-    if missing := [sdk for sdk in ("openai", "boto3") if not installed(sdk)]:
+    """Stand-ins of the vendors on loopback, with every key set. `cloud.calls` has each call and what it bills."""
+    if missing := [sdk for sdk in ("openai", "boto3") if not is_installed(sdk)]:
         pytest.skip(f"the vendors are called through their SDKs: {missing}")
     clouds.reset()
     for name, value in clouds.environment.items():
         setattr(settings, name, value)
     yield clouds
-    for thread in threading.enumerate():  # a call that was given up must not reach the next test's journal
+    for thread in threading.enumerate():  # an abandoned call must not appear in the next test's `cloud.calls`
         if thread.name == "dailycast-call":
             thread.join(5)

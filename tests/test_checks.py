@@ -7,7 +7,7 @@ from django.core.checks import ERROR
 from dailycast.checks import check_dailycast
 
 ADAPTER = "examples.academy.adapter.learner_context"
-SILENT = {
+COMPLETE = {
     "DAILYCAST_LEARNER_CONTEXT": ADAPTER,
     "OPENAI_API_KEY": "k",
     "DAILYCAST_LLM_PROVIDERS": ["openai"],
@@ -17,23 +17,25 @@ SILENT = {
 
 
 @pytest.fixture
-def found(settings: Any) -> Any:
-    def find(**given: Any) -> list[tuple[str, str, str]]:
-        for name, value in {**SILENT, **given}.items():
+def check(settings: Any) -> Any:
+    """Runs the checks with these settings."""
+
+    def run(**values: Any) -> list[tuple[str, str, str]]:
+        for name, value in {**COMPLETE, **values}.items():
             setattr(settings, name, value)
         messages = check_dailycast()
         assert all(message.level < ERROR for message in messages)
         return [(str(message.id), message.msg, str(message.hint)) for message in messages]
 
-    return find
+    return run
 
 
-def test_a_whole_configuration_is_silent(found: Any) -> None:
-    assert found() == []
+def test_a_complete_configuration_has_no_messages(check: Any) -> None:
+    assert check() == []
 
 
 @pytest.mark.parametrize(
-    ("given", "code", "told", "hint"),
+    ("values", "code", "text", "hint"),
     [
         (
             {"DAILYCAST_MINUTES": "four"},
@@ -90,22 +92,20 @@ def test_a_whole_configuration_is_silent(found: Any) -> None:
         ({"DAILYCAST_LEARNER_CONTEXT": ""}, "I003", "first name", "docs/integrating.md"),
     ],
 )
-def test_what_is_wrong_is_named_with_what_to_type(
-    found: Any, given: dict[str, Any], code: str, told: str, hint: str
-) -> None:
-    (seen, message, advice), *others = found(**given)
-    assert [other for other, *_ in others] == (["dailycast.I002"] if "DAILYCAST_POLLY_ENGINE" in given else [])
-    assert seen == "dailycast." + code
-    assert told in message
-    assert hint in advice
+def test_each_problem_is_named_with_a_hint(check: Any, values: dict[str, Any], code: str, text: str, hint: str) -> None:
+    (id_, message, hint_text), *others = check(**values)
+    assert [other for other, *_ in others] == (["dailycast.I002"] if "DAILYCAST_POLLY_ENGINE" in values else [])
+    assert id_ == "dailycast." + code
+    assert text in message
+    assert hint in hint_text
 
 
-def test_unwritable_media_is_named(found: Any, media: Path) -> None:
+def test_unwritable_media_is_named(check: Any, media: Path) -> None:
     media.write_text("a file in the folder's place")
-    [(code, message, hint)] = found()
+    [(code, message, hint)] = check()
     assert (code, message) == ("dailycast.W002", f"No MP3 can be saved: {media} is not a folder.")
     assert str(media) in hint
 
 
-def test_a_second_writer_with_a_key_needs_no_word(found: Any) -> None:
-    assert found(OPENAI_API_KEY="", GEMINI_API_KEY="k", DAILYCAST_LLM_PROVIDERS=["openai", "gemini"]) == []
+def test_one_writer_with_a_key_is_enough(check: Any) -> None:
+    assert check(OPENAI_API_KEY="", GEMINI_API_KEY="k", DAILYCAST_LLM_PROVIDERS=["openai", "gemini"]) == []

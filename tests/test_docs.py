@@ -1,4 +1,4 @@
-"""The docs say what the code does: settings, checks, providers, folders, fields, figures, links, commands, examples."""
+"""The docs agree with the code: settings, checks, providers, folders, fields, figures, links, commands, examples."""
 
 import re
 import sys
@@ -22,7 +22,7 @@ from dailycast import services
 from dailycast.conf import PARSERS, SETTING_TYPES, Conf, from_environment
 from dailycast.errors import LearnerContextError
 from dailycast.languages.table import LANGUAGES
-from dailycast.learner import context as learner
+from dailycast.learner import context
 from dailycast.models import Reason, Status
 from dailycast.purchases import prices
 from dailycast.tts import polly
@@ -42,7 +42,7 @@ def page(name: str) -> str:
 
 
 def section(name: str, heading: str) -> str:
-    """What stands under `heading` of a page, up to the next one of its level or higher; `# ` is a comment in code."""
+    """The text under `heading` of a page, up to the next heading of its level or higher. `# ` is a comment in code."""
     level = len(heading) - len(heading.lstrip("#"))
     text = page(name) + "\n"
     start = text.index(f"\n{heading}\n") + len(heading) + 2
@@ -51,7 +51,7 @@ def section(name: str, heading: str) -> str:
 
 
 def table(text: str) -> list[list[str]]:
-    """The rows of the tables in `text`, without their heads."""
+    """The rows of the tables in `text`, without their header rows."""
     rows = [
         [cell.strip() for cell in line.strip().strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"
     ]
@@ -64,13 +64,13 @@ def code(text: str) -> str:
 
 
 def blocks(text: str, language: str) -> list[str]:
-    """The fenced blocks of a language, without the indent of a list item that they stand in."""
+    """The fenced blocks of a language, without the indentation of a list item."""
     found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL)
     return [re.sub(rf"^{indent}", "", body, flags=re.MULTILINE) for indent, body in found]
 
 
-def written(value: Any) -> str:
-    """A default as the environment would have it."""
+def as_environment(value: Any) -> str:
+    """A default value as an environment variable."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -78,20 +78,20 @@ def written(value: Any) -> str:
     return ",".join(value) if isinstance(value, (tuple, dict)) else str(value or "")
 
 
-DEFAULTS = {name: written(getattr(Conf, name)) for name in SETTING_TYPES}
+DEFAULTS = {name: as_environment(getattr(Conf, name)) for name in SETTING_TYPES}
 
 
-def test_every_setting_stands_in_operations_with_its_type_and_default() -> None:
-    told = {
+def test_operations_lists_every_setting_with_its_type_and_default() -> None:
+    documented = {
         code(name): (kind, code(default))
         for name, kind, default, _ in table(section("docs/operations.md", "## Settings"))
     }
-    assert told == {
+    assert documented == {
         name: (KIND_NAMES[PARSERS[SETTING_TYPES[name]][1]], default or "empty") for name, default in DEFAULTS.items()
     }
 
 
-def test_every_setting_stands_in_the_example_environment_with_its_default() -> None:
+def test_the_example_environment_has_every_setting_with_its_default() -> None:
     lines = dict(line.split("=", 1) for line in page(".env.example").splitlines() if line and line[0] != "#")
     assert {name: lines.get(name) for name in DEFAULTS} == DEFAULTS
     assert from_environment(lines) == {name: getattr(Conf, name) for name, default in DEFAULTS.items() if default}
@@ -103,32 +103,32 @@ def test_the_example_environment_says_that_aws_is_optional() -> None:
         assert promise in comment
 
 
-def test_every_check_is_told() -> None:
+def test_every_check_is_documented() -> None:
     ids = set(re.findall(r'id="(dailycast\.[WI]\d{3})"', (APP / "checks.py").read_text(encoding="utf-8")))
     assert {code(row[0]) for row in table(section("docs/operations.md", "## Checks"))} == ids
     assert len(ids) >= 11
 
 
-@pytest.mark.parametrize(("wing", "heading"), [("llm", "## Writers"), ("tts", "## Voices")])
-def test_every_provider_has_its_heading(wing: str, heading: str) -> None:
-    files = {path.stem for path in (APP / wing).glob("*.py")} - {"__init__", "base"}
+@pytest.mark.parametrize(("folder", "heading"), [("llm", "## Writers"), ("tts", "## Voices")])
+def test_every_provider_has_its_heading(folder: str, heading: str) -> None:
+    files = {path.stem for path in (APP / folder).glob("*.py")} - {"__init__", "base"}
     assert set(re.findall(r"^### `(\w+)`$", section("docs/providers.md", heading), re.MULTILINE)) == files
 
 
 def test_the_voice_table_is_pollys() -> None:
-    told = {
+    documented = {
         row[0]: (row[1], row[2]) for row in table(section("docs/providers.md", "### `polly`")) if row[0] in polly.VOICES
     }
-    assert told == {name: (voice.language, ", ".join(voice.engines)) for name, voice in polly.VOICES.items()}
+    assert documented == {name: (voice.language, ", ".join(voice.engines)) for name, voice in polly.VOICES.items()}
 
 
-def test_the_languages_are_told() -> None:
+def test_the_languages_are_documented() -> None:
     spoken = ", ".join(sorted({voice.language.split("-")[0] for voice in polly.VOICES.values()}))
     assert f"| languages | {spoken} |" in section("docs/providers.md", "### `polly`")
     phrases = {path.stem for path in (APP / "llm" / "phrases").glob("*.toml")}
-    told = re.search(r"\| languages \| (.+) \|", section("docs/providers.md", "### `template`"))
-    assert told is not None
-    assert set(told[1].split(", ")) == phrases
+    match = re.search(r"\| languages \| (.+) \|", section("docs/providers.md", "### `template`"))
+    assert match is not None
+    assert set(match[1].split(", ")) == phrases
     assert f"scripts by a model, in {len(LANGUAGES)} languages" in page("README.md")
     assert re.findall(r"`(\w\w)`", section("docs/integrating.md", "## Languages")) == list(LANGUAGES)
 
@@ -147,9 +147,9 @@ def test_the_architecture_lists_every_folder_in_the_order_of_its_layer() -> None
 
 
 @pytest.mark.parametrize("choices", [Status, Reason])
-def test_every_status_word_and_reason_is_told(choices: Any) -> None:
-    told = [code(row[0]) for row in table(section("docs/architecture.md", "## The row"))]
-    assert [word for word in told if word in choices.values] == choices.values
+def test_every_status_and_reason_is_documented(choices: Any) -> None:
+    documented = [code(row[0]) for row in table(section("docs/architecture.md", "## The row"))]
+    assert [word for word in documented if word in choices.values] == choices.values
 
 
 def kind_of(hint: Any) -> str:
@@ -159,31 +159,31 @@ def kind_of(hint: Any) -> str:
 
 
 @pytest.mark.parametrize("name", ["LearnerContext", "Course", "Lesson", "QuizResult", "Mistake", "DueReview"])
-def test_every_field_of_the_learner_context_is_told(name: str) -> None:
-    model = getattr(learner, name)
-    told = [(code(row[0]), row[1]) for row in table(section("docs/integrating.md", f"### {name}"))]
-    assert told == [(field.name, kind_of(get_type_hints(model)[field.name])) for field in fields(model)]
+def test_every_field_of_the_learner_context_is_documented(name: str) -> None:
+    model = getattr(context, name)
+    documented = [(code(row[0]), row[1]) for row in table(section("docs/integrating.md", f"### {name}"))]
+    assert documented == [(field.name, kind_of(get_type_hints(model)[field.name])) for field in fields(model)]
 
 
 def test_the_error_messages_are_those_of_the_adapter() -> None:
-    told = table(section("docs/integrating.md", "## Error messages"))
-    assert len(told) == 4
-    for given, message in told:
+    rows = table(section("docs/integrating.md", "## Error messages"))
+    assert len(rows) == 4
+    for value, message in rows:
         with pytest.raises(LearnerContextError) as error:
-            learner.learner_context(eval(code(given)))
+            context.learner_context(eval(code(value)))
         assert str(error.value) == code(message)
 
 
 def test_the_costs_follow_from_the_price_table() -> None:
-    told = {row[0]: row[2] for row in table(section("README.md", "## What it costs"))}
+    costs = {row[0]: row[2] for row in table(section("README.md", "## What it costs"))}
     neural, standard = prices.cost("polly/neural", 3600), prices.cost("polly/standard", 3600)
     luna = prices.cost("openai/gpt-6-luna", 2500, 900)
     flash = prices.cost("gemini/gemini-3.5-flash-lite", 2500, 900)
     assert (neural, standard) == (Decimal("0.0576"), Decimal("0.0144"))
-    assert told["audio by Polly, neural voice"] == f"{neural:.3f}"
-    assert told["audio by Polly, standard voice"] == f"{standard:.3f}"
-    assert told["script by `gpt-6-luna`"] == f"{luna:.4f}"
-    assert told["script by `gemini-3.5-flash-lite`"] == f"{flash:.4f}"
+    assert costs["audio by Polly, neural voice"] == f"{neural:.3f}"
+    assert costs["audio by Polly, standard voice"] == f"{standard:.3f}"
+    assert costs["script by `gpt-6-luna`"] == f"{luna:.4f}"
+    assert costs["script by `gemini-3.5-flash-lite`"] == f"{flash:.4f}"
     assert neural is not None
     assert luna is not None
     assert luna < Decimal("0.004")
@@ -191,9 +191,9 @@ def test_the_costs_follow_from_the_price_table() -> None:
 
 
 def test_the_disk_table_is_right() -> None:
-    told = [row[1] for row in table(section("README.md", "## Disk"))]
+    sizes = [row[1] for row in table(section("README.md", "## Disk"))]
     seconds = 4 * 60
-    assert told == [f"{seconds * kbit / 8 / 1000:.2f} MB" for kbit in (64, 48)] + [f"{seconds * 8 * 30 / 1000:.1f} GB"]
+    assert sizes == [f"{seconds * kbit / 8 / 1000:.2f} MB" for kbit in (64, 48)] + [f"{seconds * 8 * 30 / 1000:.1f} GB"]
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/integrating.md"])
@@ -202,12 +202,12 @@ def test_the_log_line_is_quoted_exactly(name: str) -> None:
 
 
 def test_the_commands_of_the_readme_are_in_the_makefile() -> None:
-    wanted = set(re.findall(r"^make (\w+)|`make (\w+)`", page("README.md"), re.MULTILINE))
+    commands = set(re.findall(r"^make (\w+)|`make (\w+)`", page("README.md"), re.MULTILINE))
     targets = set(re.findall(r"^(\w+):", page("Makefile"), re.MULTILINE))
-    assert {"demo", "serve", "test"} <= {first or second for first, second in wanted} <= targets
+    assert {"demo", "serve", "test"} <= {first or second for first, second in commands} <= targets
 
 
-def test_every_option_of_the_command_is_told() -> None:
+def test_every_option_of_the_command_is_documented() -> None:
     parser = load_command_class("dailycast", "generate_test_podcast").create_parser(
         "manage.py", "generate_test_podcast"
     )
@@ -231,15 +231,17 @@ def test_links_resolve(path: Path) -> None:
         file, _, anchor = target.partition("#")
         if file.startswith("https:"):
             continue
-        goal = (path.parent / file).resolve() if file else path
-        headings = re.findall(r"^#+ (.+)$", goal.read_text(encoding="utf-8"), re.MULTILINE) if goal.is_file() else []
-        if not goal.is_file() or (anchor and anchor not in map(slug, headings)):
+        linked = (path.parent / file).resolve() if file else path
+        headings = (
+            re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE) if linked.is_file() else []
+        )
+        if not linked.is_file() or (anchor and anchor not in map(slug, headings)):
             broken.append(target)
     assert broken == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_a_fence_that_opens_closes(path: Path) -> None:
+def test_code_fences_are_closed(path: Path) -> None:
     assert len(re.findall(r"^ *```", path.read_text(encoding="utf-8"), re.MULTILINE)) % 2 == 0
 
 
@@ -271,13 +273,13 @@ def test_the_dict_form_gives_a_context() -> None:
     (block,) = blocks(section("docs/integrating.md", "## The dict form"), "python")
     names: dict[str, Any] = {}
     exec(block, names)
-    context = learner.learner_context(names["learner_context"](None))
-    assert context.mistakes[0].right_answer == "went"
-    assert context.due_reviews[0].item == "ten words about food"
+    learner = context.learner_context(names["learner_context"](None))
+    assert learner.mistakes[0].right_answer == "went"
+    assert learner.due_reviews[0].item == "ten words about food"
 
 
-class School(BaseHTTPRequestHandler):
-    """The server of the example in providers.md: it writes one script, and speaks silence."""
+class SchoolServer(BaseHTTPRequestHandler):
+    """The server of the example in providers.md. It writes one script and answers silence as speech."""
 
     def do_POST(self) -> None:
         text = self.rfile.read(int(self.headers["Content-Length"])).decode()
@@ -296,16 +298,16 @@ class School(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def school(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A host with the two providers of providers.md, as `myschool.speech`, and the server that they call."""
+    """A host with the two providers of providers.md in place of `myschool.speech`, and the server that they call."""
     listing, source = blocks(section("docs/providers.md", "## Add a provider"), "python")
     module = ModuleType("dailycast_docs_speech")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(source, module.__dict__)
-    given: dict[str, Any] = {}
-    exec(listing.replace("myschool.speech", module.__name__), given)
+    names: dict[str, Any] = {}
+    exec(listing.replace("myschool.speech", module.__name__), names)
     for name in ("DAILYCAST_LLM_PROVIDERS", "DAILYCAST_TTS_PROVIDERS"):
-        setattr(settings, name, given[name])
-    server = HTTPServer(("127.0.0.1", 0), School)
+        setattr(settings, name, names[name])
+    server = HTTPServer(("127.0.0.1", 0), SchoolServer)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     settings.SCHOOL_SERVER = f"http://127.0.0.1:{server.server_port}"

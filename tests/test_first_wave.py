@@ -27,7 +27,7 @@ from dailycast.signals import podcast_ready
 from dailycast.tts.base import Clip, TTSProvider, Voice
 from tests.cloud import Cloud
 from tests.cloud.speech import speak
-from tests.conftest import installed
+from tests.conftest import is_installed
 from tests.first_wave import (
     AUDIBLE,
     DAY,
@@ -48,7 +48,7 @@ from tests.first_wave import (
 ALEX, KIM, ADMIN = 1, 2, 4  # keys of users
 NIGHTLY, BY_PICO, BY_POLLY, PRUNED, MISSING, NEEDS_PERSON = 14, 2, 5, 1, 12, 9
 IDEMPOTENCY_KEY = "tablet-41f0"  # what the client sent for PUT_BACK
-needs_api = pytest.mark.skipif(not installed("rest_framework"), reason="the API needs Django REST framework")
+needs_api = pytest.mark.skipif(not is_installed("rest_framework"), reason="the API needs Django REST framework")
 
 
 def records(user: User) -> dict[str, Any]:

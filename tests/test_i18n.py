@@ -1,4 +1,4 @@
-"""English and Japanese: every text is translated, placeholders and all, and the pages speak the reader's language."""
+"""English and Japanese: every text is translated with its placeholders, and pages are in the reader's language."""
 
 import gettext
 import re
@@ -24,8 +24,8 @@ def unquoted(lines: str) -> str:
 
 
 def catalogue() -> dict[str, str]:
-    found = ENTRY.finditer((FOLDER / "django.po").read_text(encoding="utf-8"))
-    pairs = {unquoted(entry["id"]): unquoted(entry["text"]) for entry in found}
+    entries = ENTRY.finditer((FOLDER / "django.po").read_text(encoding="utf-8"))
+    pairs = {unquoted(entry["id"]): unquoted(entry["text"]) for entry in entries}
     pairs.pop("")
     return pairs
 
@@ -41,7 +41,7 @@ def test_every_text_is_translated_with_its_placeholders() -> None:
     ] == []
 
 
-def test_the_compiled_catalogue_is_that_of_the_source() -> None:
+def test_the_compiled_catalogue_matches_its_source() -> None:
     with (FOLDER / "django.mo").open("rb") as file:
         compiled = gettext.GNUTranslations(file)
     pairs = catalogue()
@@ -53,7 +53,7 @@ def test_the_compiled_catalogue_is_that_of_the_source() -> None:
 
 
 @pytest.mark.parametrize("choices", [Status, Reason])
-def test_stored_codes_are_told_in_the_readers_language(choices: type[Status] | type[Reason]) -> None:
+def test_stored_codes_are_translated(choices: type[Status] | type[Reason]) -> None:
     for choice in choices:
         with translation.override("en"):
             english = str(choice.label)
@@ -61,7 +61,7 @@ def test_stored_codes_are_told_in_the_readers_language(choices: type[Status] | t
             assert str(choice.label) == catalogue()[english] != english
 
 
-def test_the_pages_speak_the_readers_language(client: Client, alex: User) -> None:
+def test_pages_are_in_the_readers_language(client: Client, alex: User) -> None:
     client.force_login(alex)
     DailyPodcast.objects.create(user=alex, status=Status.COMPLETED, script_text="# A\nHi.", error_code=Reason.NO_VOICE)
     assert "All episodes" in client.get("/dailycast/").content.decode()

@@ -2,6 +2,8 @@
 
 import logging
 import threading
+from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +19,8 @@ from dailycast.audio import mp3, storage
 from dailycast.errors import LanguageError, LearnerContextError, Mp3Error, ProviderError, ScriptError
 from dailycast.jobs import queue
 from dailycast.jobs.job import Job
-from dailycast.models import DailyPodcast, ProviderCall, Reason
+from dailycast.models import DailyPodcast, ProviderCall, Reason, Status
+from dailycast.signals import podcast_ready
 from dailycast.studio import voices, writers
 from tests.cloud import Cloud, Fault
 
@@ -620,6 +623,86 @@ def test_a_job_that_never_came_to_an_end_needs_a_person(cloud: Cloud, alex: User
     assert row.error_message == "It was begun 5 times and never came to an end."
     assert cloud.calls == []
     assert services.retry_now(row).has_audio
+
+
+# Announcing
+
+
+@pytest.fixture
+def completed(alex: User) -> DailyPodcast:
+    return DailyPodcast.objects.create(
+        user=alex, status=Status.COMPLETED, audio_file="podcasts/a.mp3", duration_seconds=200.0
+    )
+
+
+def test_the_host_is_notified_once_that_an_episode_is_ready(alex: User, media: Path) -> None:
+    received: list[tuple[object, object]] = []
+
+    def listen(sender: object, podcast: DailyPodcast, **_: object) -> None:
+        received.append((sender, DailyPodcast.objects.get(pk=podcast.pk, status=Status.COMPLETED).title))
+
+    podcast_ready.connect(listen)
+    try:
+        podcast = services.create_podcast_for_user(alex, "en")
+        services.retry_now(podcast)
+    finally:
+        podcast_ready.disconnect(listen)
+    assert received == [(DailyPodcast, podcast.title)]
+
+
+def test_an_episode_is_completed_even_if_a_receiver_fails(alex: User) -> None:
+    def fail(**_: object) -> None:
+        raise ValueError("the mail server is down")
+
+    podcast_ready.connect(fail)
+    try:
+        assert services.create_podcast_for_user(alex, "en").status == Status.COMPLETED
+    finally:
+        podcast_ready.disconnect(fail)
+
+
+@pytest.fixture
+def announced() -> Iterator[list[DailyPodcast]]:
+    """The episodes of every `podcast_ready` signal."""
+    podcasts: list[DailyPodcast] = []
+
+    def listen(sender: object, podcast: DailyPodcast, **_: object) -> None:
+        podcasts.append(podcast)
+
+    podcast_ready.connect(listen)
+    yield podcasts
+    podcast_ready.disconnect(listen)
+
+
+def test_the_signal_has_the_row_as_another_worker_saved_it(
+    alex: User, completed: DailyPodcast, announced: list[DailyPodcast]
+) -> None:
+    services.announce(completed.pk)
+    assert [(podcast.status, podcast.duration_seconds) for podcast in announced] == [(Status.COMPLETED, 200.0)]
+
+
+@pytest.mark.parametrize(("minutes", "count"), [(0, 0), (5, 1), (60 * 25, 0)])
+def test_an_episode_whose_worker_ended_early_is_announced_later(
+    completed: DailyPodcast, announced: list[DailyPodcast], minutes: float, count: int
+) -> None:
+    DailyPodcast.objects.update(completed_at=timezone.now() - timedelta(minutes=minutes))
+    for _ in "ab":
+        services.announce_missed()
+    assert len(announced) == count
+
+
+def test_an_episode_that_failed_is_not_announced(alex: User) -> None:
+    signals: list[object] = []
+
+    def listen(**_: object) -> None:
+        signals.append(1)
+
+    podcast_ready.connect(listen)
+    try:
+        services.run(queue.submit(alex, "ko").pk)
+    finally:
+        podcast_ready.disconnect(listen)
+    assert (signals, DailyPodcast.objects.get().status) == ([], "failed")
 
 
 # What it costs

@@ -9,7 +9,7 @@ from django.urls.resolvers import RegexPattern, URLPattern, URLResolver
 
 import config
 from dailycast.urls import media_patterns
-from dailycast.web import audio as views
+from dailycast.web import audio
 
 AUDIO = "podcasts/podcast_1_1701920000.mp3"
 
@@ -20,9 +20,9 @@ def mounted_at() -> Iterator[Any]:
     set_script_prefix("/")
 
 
-def claimed(patterns: list[Any], address: str) -> bool:
+def is_claimed(patterns: list[Any], address: str) -> bool:
     try:
-        return URLResolver(RegexPattern(r"^/"), patterns).resolve(address).func is views.media
+        return URLResolver(RegexPattern(r"^/"), patterns).resolve(address).func is audio.media
     except Resolver404:
         return False
 
@@ -56,8 +56,8 @@ def claimed(patterns: list[Any], address: str) -> bool:
         *["x//", "x/./", "a\\b", "\\podcasts\\x", "x\0", "x\n", "\npodcasts/x", "x\x7f", "x\x85"],
     ],
 )
-def test_what_private_audio_claims(path: str) -> None:
-    assert claimed(media_patterns("/media/"), f"/media/{path}")
+def test_private_audio_claims_these_paths(path: str) -> None:
+    assert is_claimed(media_patterns("/media/"), f"/media/{path}")
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_what_private_audio_claims(path: str) -> None:
         *["courses/podcasts/x.mp3", "-podcasts/x", "%2e%2e/x", ""],
     ],
 )
-def test_what_it_leaves_to_the_host(path: str) -> None:
-    assert not claimed(media_patterns("/media/"), f"/media/{path}")
+def test_these_paths_are_left_to_the_host(path: str) -> None:
+    assert not is_claimed(media_patterns("/media/"), f"/media/{path}")
 
 
 @pytest.mark.parametrize(
@@ -94,24 +94,24 @@ def test_what_it_leaves_to_the_host(path: str) -> None:
         ("/media/", "/lms/", "/media/"),
     ],
 )
-def test_where_it_is_mounted(mounted_at: Any, media_url: str, script_name: str, address: str) -> None:
+def test_the_prefix_of_private_audio(mounted_at: Any, media_url: str, script_name: str, address: str) -> None:
     mounted_at(script_name)
     patterns = media_patterns(media_url)
-    assert claimed(patterns, address + AUDIO)
-    assert not claimed(patterns, f"/elsewhere{address}{AUDIO}")
+    assert is_claimed(patterns, address + AUDIO)
+    assert not is_claimed(patterns, f"/elsewhere{address}{AUDIO}")
 
 
 def test_the_address_of_an_episode_can_be_reversed() -> None:
     assert reverse("dailycast_media", args=[AUDIO]) == f"/media/{AUDIO}"
 
 
-def test_the_demo_asks_us_first() -> None:
-    assert claimed(get_resolver("config.urls").url_patterns, f"/media/{AUDIO}")
+def test_private_audio_is_first_in_the_demo() -> None:
+    assert is_claimed(get_resolver("config.urls").url_patterns, f"/media/{AUDIO}")
 
 
-@pytest.mark.parametrize(("debug", "served"), [(True, True), (False, False)])
-def test_the_demo_serves_the_rest_of_media_only_under_debug(settings: Any, debug: bool, served: bool) -> None:
+@pytest.mark.parametrize(("debug", "is_served"), [(True, True), (False, False)])
+def test_the_demo_serves_the_rest_of_media_only_under_debug(settings: Any, debug: bool, is_served: bool) -> None:
     settings.DEBUG = debug
     patterns = runpy.run_path(str(Path(config.__file__).with_name("urls.py")))["urlpatterns"]
-    flat = [each for each in patterns if isinstance(each, URLPattern)]
-    assert any(each.resolve("media/courses/a.pdf") for each in flat) is served
+    patterns = [each for each in patterns if isinstance(each, URLPattern)]
+    assert any(each.resolve("media/courses/a.pdf") for each in patterns) is is_served

@@ -1,4 +1,4 @@
-"""Where staff run it. Importing this package puts its pages on the admin site."""
+"""The admin. Importing this package registers its pages on Django's admin site."""
 
 from .episodes import DailyPodcastAdmin as DailyPodcastAdmin
 from .ledger import ProviderCallAdmin as ProviderCallAdmin

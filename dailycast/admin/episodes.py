@@ -1,4 +1,4 @@
-"""The staff's door: every episode and its cost, a page to make one, a page to hear, read and mend one."""
+"""Episodes in the admin: a list with their cost, a page that generates one, a page to hear, read and edit one."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,28 +19,27 @@ from .. import runners
 from ..errors import DailycastError
 from ..models import DailyPodcast, Source, Status
 from ..purchases import prices
-from .filters import by, voices, writers
-from .forms import EpisodeForm, GenerateForm, languages
-from .ledger import ProviderCallAdmin as ProviderCallAdmin  # importing it puts it on the site
+from .filters import choice_filter, voice_choices, writer_choices
+from .forms import EpisodeForm, GenerateForm, language_choices
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[DailyPodcast]
 else:
     ModelAdmin = admin.ModelAdmin
 
-EDITABLE = ("title", "script_text")
-MADE = (
+EDITABLE_FIELDS = ("title", "script_text")
+HISTORY_FIELDS = (
     *("source", "requested_by", "edition_date", "created_at", "updated_at", "completed_at", "attempts"),
     *("next_attempt_at", "audio_file", "llm_provider", "llm_model"),
     *("prompt_tokens", "completion_tokens", "tts_provider", "tts_voice", "tts_characters"),
 )
-BIG = ("script_text", "chapters", "cues", "context", "error_message")  # not shown on the list, so not loaded for it
-LEVELS: dict[str, int] = {Status.COMPLETED: messages.WARNING, Status.FAILED: messages.ERROR}  # without audio
+LARGE_FIELDS = ("script_text", "chapters", "cues", "context", "error_message")  # the list does not show them
+LEVELS_WITHOUT_AUDIO: dict[str, int] = {Status.COMPLETED: messages.WARNING, Status.FAILED: messages.ERROR}
 
 
-class EpisodeList(ChangeList):
+class EpisodeChangeList(ChangeList):
     def get_queryset(self, *args: Any, **kwargs: Any) -> QuerySet[Any]:
-        return super().get_queryset(*args, **kwargs).defer(*BIG)
+        return super().get_queryset(*args, **kwargs).defer(*LARGE_FIELDS)
 
 
 @admin.register(DailyPodcast)
@@ -48,20 +47,20 @@ class DailyPodcastAdmin(ModelAdmin):
     list_display = ("user", "language", "status", "duration", "size", "providers", "cost", "created_at")
     list_filter = (
         "status",
-        by("tts_provider", _("voice"), voices),
-        by("llm_provider", _("writer"), writers),
-        by("language", _("language"), languages, "startswith"),  # en-GB is English
+        choice_filter("tts_provider", _("voice"), voice_choices),
+        choice_filter("llm_provider", _("writer"), writer_choices),
+        choice_filter("language", _("language"), language_choices, "startswith"),  # en-GB is English, too
     )
     list_select_related = ("user",)
     show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER  # a count for each choice
+    show_facets = admin.ShowFacets.NEVER  # they would count the rows of each choice
     ordering = ("-id",)
-    raw_id_fields = ("user",)  # where there is no autocompletion; never a list of 10,000 learners
+    raw_id_fields = ("user",)  # where there is no autocompletion; a list could have 10,000 learners
     form = EpisodeForm
     fieldsets = (
         (None, {"fields": ("user", "language", "status", "reason", ("duration", "size", "cost"))}),
-        (_("Edit"), {"fields": EDITABLE, "classes": ("collapse",)}),
-        (_("How it was made"), {"fields": MADE}),
+        (_("Edit"), {"fields": EDITABLE_FIELDS, "classes": ("collapse",)}),
+        (_("How it was made"), {"fields": HISTORY_FIELDS}),
     )
 
     @admin.display(description=_("duration"), ordering="duration_seconds")
@@ -86,20 +85,21 @@ class DailyPodcastAdmin(ModelAdmin):
         return podcast.failure_text or "-"
 
     def get_readonly_fields(self, request: HttpRequest, obj: DailyPodcast | None = None) -> list[str]:
-        return [name for name in flatten_fieldsets(self.fieldsets) if name not in EDITABLE]
+        return [name for name in flatten_fieldsets(self.fieldsets) if name not in EDITABLE_FIELDS]
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         model = get_user_model()
-        known = {field.name for field in model._meta.get_fields()}
+        existing = {field.name for field in model._meta.get_fields()}
         names = dict.fromkeys((model.USERNAME_FIELD, "first_name", "last_name", "email"))
-        return ["title", *(f"user__{name}" for name in names if name in known)]
+        return ["title", *(f"user__{name}" for name in names if name in existing)]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return EpisodeList
+        return EpisodeChangeList
 
     def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
-        users = self.admin_site._registry.get(get_user_model())
-        return ["user"] if users and users.get_search_fields(request) and users.has_view_permission(request) else []
+        user_admin = self.admin_site._registry.get(get_user_model())
+        can_search = user_admin and user_admin.get_search_fields(request) and user_admin.has_view_permission(request)
+        return ["user"] if can_search else []
 
     def get_urls(self) -> list[URLPattern]:
         name, view = f"{self.opts.app_label}_{self.opts.model_name}_%s", self.admin_site.admin_view
@@ -120,25 +120,25 @@ class DailyPodcastAdmin(ModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: DailyPodcast, form: Any, change: bool) -> None:
-        obj.save(update_fields=[*form.changed_data, "updated_at"])  # whoever makes it writes the rest
+        obj.save(update_fields=[*form.changed_data, "updated_at"])  # a worker may be writing the others
         if obj.has_audio and "script_text" in form.changed_data:
             messages.warning(
                 request, _("The audio still speaks the script as it was. Generate a new episode to hear it.")
             )
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        return self._to("dailycast_dailypodcast_generate")
+        return self._redirect("dailycast_dailypodcast_generate")
 
     @transaction.non_atomic_requests
     def generate_view(self, request: HttpRequest) -> HttpResponse:
-        """Ask whose episode, in which language; make it; show it."""
+        """A form that asks for learner and language; it submits the episode and redirects to its page."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         hint = "" if self.get_autocomplete_fields(request) else _("The learner's id, a number or a UUID.")
         learner: Any = self.formfield_for_foreignkey(self.opts.get_field("user"), request, help_text=hint)
         form = GenerateForm(learner, request.POST if request.method == "POST" else None)
-        if form.is_valid() and (podcast := self._made(request, form)):
-            return self._show(request, podcast)
+        if form.is_valid() and (podcast := self._submit(request, form)):
+            return self._redirect_to_episode(request, podcast)
         context = {"form": form, "opts": self.opts, "title": _("Generate an episode"), "media": self.media + form.media}
         context |= {"has_view_permission": self.has_view_or_change_permission(request)}
         template = "admin/dailycast/dailypodcast/generate.html"
@@ -146,7 +146,7 @@ class DailyPodcastAdmin(ModelAdmin):
 
     @transaction.non_atomic_requests
     def make_audio_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Make the audio that an episode lacks. Its script is not paid for again."""
+        """Make the missing audio of an episode. Its script is not bought again."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         podcast = self.get_object(request, unquote(object_id))
@@ -154,39 +154,37 @@ class DailyPodcastAdmin(ModelAdmin):
             raise PermissionDenied
         runners.retry(podcast)
         podcast.refresh_from_db()
-        return self._show(request, podcast)
+        return self._redirect_to_episode(request, podcast)
 
     def status_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """What an open page asks: the state, told truly even if whoever made the episode is gone."""
+        """The state of an episode, which an open page polls. The sweep corrects it when the worker has died."""
         runners.sweep()
         podcast = self.get_object(request, unquote(object_id))
         if podcast is None or not self.has_view_or_change_permission(request, podcast):
             raise PermissionDenied
         return JsonResponse({"status": podcast.status, "text": podcast.progress})
 
-    def _made(self, request: HttpRequest, form: GenerateForm) -> DailyPodcast | None:
+    def _submit(self, request: HttpRequest, form: GenerateForm) -> DailyPodcast | None:
         user, language, key = (form.cleaned_data[name] for name in ("user", "language", "request_key"))
-        asked = {"source": Source.ADMIN, "requested_by": request.user, "request_key": str(key)}
+        options = {"source": Source.ADMIN, "requested_by": request.user, "request_key": str(key)}
         try:
-            podcast = runners.submit(user, language or None, **asked)
+            podcast = runners.submit(user, language or None, **options)
         except DailycastError as error:
             return form.add_error(None, str(error))
         podcast.refresh_from_db()
         return podcast
 
-    def _show(self, request: HttpRequest, podcast: DailyPodcast) -> HttpResponse:
-        level, text = LEVELS.get(podcast.status, messages.INFO), podcast.progress
-        if podcast.has_audio:
-            level = messages.SUCCESS
-        messages.add_message(request, level, text)
+    def _redirect_to_episode(self, request: HttpRequest, podcast: DailyPodcast) -> HttpResponse:
+        level = LEVELS_WITHOUT_AUDIO.get(podcast.status, messages.INFO)
+        messages.add_message(request, messages.SUCCESS if podcast.has_audio else level, podcast.progress)
         if self.has_view_or_change_permission(request, podcast):
-            return self._to("dailycast_dailypodcast_change", podcast.pk)
-        return self._to("index")
+            return self._redirect("dailycast_dailypodcast_change", podcast.pk)
+        return self._redirect("index")
 
-    def _to(self, name: str, *args: object) -> HttpResponse:
+    def _redirect(self, name: str, *args: object) -> HttpResponse:
         return HttpResponseRedirect(reverse(f"admin:{name}", args=args, current_app=self.admin_site.name))
 
 
 def lacks_audio(podcast: DailyPodcast) -> bool:
-    """Whether there is something to try: nobody is at it, and there is no audio."""
+    """Whether a worker should try to make the audio: there is none, and no worker is making it."""
     return podcast.status != Status.RUNNING and not podcast.has_audio

@@ -1,4 +1,4 @@
-"""The admin list's filters. Their choices come from code: to collect them from a million rows takes seconds."""
+"""The filters of the admin's list. Their choices come from code, because DISTINCT over a million rows takes seconds."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -17,23 +17,25 @@ from ..studio.providers import Chain
 Choices = list[tuple[str, str]]
 
 
-def writers() -> Choices:
-    return list(_names(providers.writers))
+def writer_choices() -> Choices:
+    return list(_name_pairs(providers.writers))
 
 
-def voices() -> Choices:
-    return [*_names(providers.voices), (NO_AUDIO, gettext("no audio"))]
+def voice_choices() -> Choices:
+    return [*_name_pairs(providers.voices), (NO_AUDIO, gettext("no audio"))]
 
 
-def _names(chain: Chain[Any]) -> Iterable[tuple[str, str]]:
+def _name_pairs(chain: Chain[Any]) -> Iterable[tuple[str, str]]:
     for entry in chain.names():
-        with suppress(ProviderNotConfigured):  # no such provider; `manage.py check` says so
-            stored = chain.get(entry).name
-            yield stored, stored
+        with suppress(ProviderNotConfigured):  # no such provider; a system check reports it
+            name = chain.get(entry).name
+            yield name, name
 
 
-def by(field: str, heading: Any, choices: Callable[[], Choices], lookup: str = "exact") -> type[admin.SimpleListFilter]:
-    """A filter of `field` by `choices`."""
+def choice_filter(
+    field: str, heading: Any, choices: Callable[[], Choices], lookup: str = "exact"
+) -> type[admin.SimpleListFilter]:
+    """A filter class for `field` that offers `choices`."""
 
     class Filter(admin.SimpleListFilter):
         title, parameter_name = heading, field

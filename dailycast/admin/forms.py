@@ -1,4 +1,4 @@
-"""The admin's forms: ask for an episode, mend an episode."""
+"""The admin's forms: generate an episode, edit an episode."""
 
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from ..errors import ScriptError
 from ..languages.table import LANGUAGES
 from ..models import DailyPodcast
-from ..script import grammar as script
+from ..script import grammar
 
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[DailyPodcast]
@@ -18,16 +18,16 @@ else:
     ModelForm = forms.ModelForm
 
 
-def languages() -> list[tuple[str, str]]:
-    """Code and name of every language; Django's own catalogue translates the names."""
+def language_choices() -> list[tuple[str, str]]:
+    """Code and name of every language, sorted by name. Django's own catalogue translates the names."""
     return sorted(((code, gettext(language.name)) for code, language in LANGUAGES.items()), key=lambda pair: pair[1])
 
 
 class GenerateForm(forms.Form):
-    """Whose episode, in which language. By the hidden key a form that is sent twice pays for one episode."""
+    """The learner and the language. The hidden key makes sure that a form that is sent twice pays for one episode."""
 
     language = forms.ChoiceField(
-        label=_("Language"), required=False, choices=lambda: [("", gettext("The learner's own")), *languages()]
+        label=_("Language"), required=False, choices=lambda: [("", gettext("The learner's own")), *language_choices()]
     )
     request_key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
 
@@ -37,12 +37,12 @@ class GenerateForm(forms.Form):
 
 
 class EpisodeForm(ModelForm):
-    """Title and script as an editor leaves them; the script is kept in its usual form, as a writer's is."""
+    """Title and script. The script is normalised before it is saved, like that of a writer."""
 
     def clean_script_text(self) -> str:
         text = self.cleaned_data["script_text"]
         try:
-            script.validate(text)
+            grammar.validate(text)
         except ScriptError as error:
             raise forms.ValidationError(str(error)) from error
-        return script.normalise_completion(text)
+        return grammar.normalise_completion(text)

@@ -1,4 +1,4 @@
-"""The staff's view of the ledger: what was bought, from whom, for how much. Nobody can change it."""
+"""The ledger in the admin: what was bought, from which provider, for how much. It is read-only."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ class ProviderCallAdmin(ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     ordering = ("-id",)
     raw_id_fields = ("podcast",)
-    exclude = ("answer",)  # a learner's script on its way to the episode
+    exclude = ("answer",)  # a learner's script, stored until the episode has it
 
     @admin.display(description=_("cost"), ordering="cost_usd")
     def cost(self, call: ProviderCall) -> str:

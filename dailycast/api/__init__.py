@@ -1,1 +1,1 @@
-"""The JSON API, imported only where Django REST framework is installed."""
+"""The JSON API. Import it only where Django REST framework is installed."""

@@ -1,11 +1,11 @@
-"""The JSON API as OpenAPI 3.1 tells it. Written by hand; the tests hold it against the routes and the answers."""
+"""The OpenAPI 3.1 document of the JSON API, written by hand. The tests compare it with the routes and the responses."""
 
 from typing import Any
 
 from ..languages.table import LANGUAGES
 from ..models import Reason, Status
 
-LONGEST = 1_000_000  # seconds that a position may be at
+MAX_POSITION_SECONDS = 1_000_000  # that a client may send
 
 Json = dict[str, Any]
 
@@ -14,103 +14,119 @@ def ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def thing(properties: Json, required: list[str] | None = None) -> Json:
-    """An object with these properties and no other; all of them are there, unless `required` says which."""
+def object_schema(properties: Json, required: list[str] | None = None) -> Json:
+    """An object of a response, with these properties and no others; all are required, unless `required` names some."""
     names = list(properties) if required is None else required
     return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
 
 
-def wish(properties: Json, required: list[str]) -> Json:
-    """An object that a client sends: what else is in it is not looked at."""
+def request_schema(properties: Json, required: list[str]) -> Json:
+    """An object that a client sends; additional properties are ignored."""
     return {"type": "object", "properties": properties, "required": required}
 
 
-def told(kind: str, description: str, **more: Any) -> Json:
-    return {"type": kind, "description": description, **more}
+def field(json_type: str, description: str, **more: Any) -> Json:
+    return {"type": json_type, "description": description, **more}
 
 
-def maybe(kind: str, description: str = "", **more: Any) -> Json:
-    return {"type": [kind, "null"], "description": description, **more}
+def nullable(json_type: str, description: str = "", **more: Any) -> Json:
+    return {"type": [json_type, "null"], "description": description, **more}
 
 
-def either(name: str, description: str) -> Json:
+def nullable_ref(name: str, description: str) -> Json:
     return {"anyOf": [ref(name), {"type": "null"}], "description": description}
 
 
-def array(name: str) -> Json:
+def array_of(name: str) -> Json:
     return {"type": "array", "items": ref(name)}
 
 
-ID = {"id": told("integer", "The episode's own number.")}
-STATE = {
-    **ID,
-    "status": told("string", "`completed` may be without audio.", enum=Status.values),
-    "progress": told("string", "The state in a sentence, in the language of the request."),
-    "reason": either("Reason", "Why there is no audio; null when there is, or while it is being made."),
+ID_FIELD = {"id": field("integer", "The episode's own number.")}
+STATE_FIELDS = {
+    **ID_FIELD,
+    "status": field("string", "`completed` may be without audio.", enum=Status.values),
+    "progress": field("string", "The state in a sentence, in the language of the request."),
+    "reason": nullable_ref("Reason", "Why there is no audio; null when there is, or while it is being made."),
 }
-POSITION = {
-    **ID,
-    "position_seconds": told("number", "Where the learner stopped."),
-    "heard_at": maybe("string", "When nine tenths of it had been heard.", format="date-time"),
+POSITION_FIELDS = {
+    **ID_FIELD,
+    "position_seconds": field("number", "Where the learner stopped."),
+    "heard_at": nullable("string", "When nine tenths of it had been heard.", format="date-time"),
 }
-EPISODE = {
-    **STATE,
-    **POSITION,
-    "title": told("string", "Empty until the script is written."),
-    "language": told("string", "BCP-47; empty until it is known."),
-    "audio": either("Audio", "Null when there is none."),
-    "chapters": array("Chapter"),
-    "edition_date": maybe("string", "The local day of a nightly edition.", format="date"),
-    "created_at": told("string", "When it was asked for.", format="date-time"),
+EPISODE_FIELDS = {
+    **STATE_FIELDS,
+    **POSITION_FIELDS,
+    "title": field("string", "Empty until the script is written."),
+    "language": field("string", "BCP-47; empty until it is known."),
+    "audio": nullable_ref("Audio", "Null when there is none."),
+    "chapters": array_of("Chapter"),
+    "edition_date": nullable("string", "The local day of a nightly edition.", format="date"),
+    "created_at": field("string", "When it was asked for.", format="date-time"),
 }
-DETAIL = {**EPISODE, "script": told("string", "The whole script, with its headings and pauses."), "cues": array("Cue")}
-START = {"start": told("number", "Seconds.")}
-FIRST = "|".join(f"[{code[0].upper()}{code[0]}][{code[1].upper()}{code[1]}]" for code in LANGUAGES)
-LANGUAGE = {"pattern": f"^(({FIRST})([-_][A-Za-z0-9]{{1,8}}){{0,3}})?$", "maxLength": 35, "examples": ["en", "pt-BR"]}
-NO_NULL = {"pattern": r"^[^\u0000]*$", "maxLength": 255}
-KEY = "The same key gives the same episode, however often it is sent. Without one, there is one episode a local day."
+DETAIL_FIELDS = {
+    **EPISODE_FIELDS,
+    "script": field("string", "The whole script, with its headings and pauses."),
+    "cues": array_of("Cue"),
+}
+START_FIELD = {"start": field("number", "Seconds.")}
+LANGUAGE_CODES = "|".join(f"[{code[0].upper()}{code[0]}][{code[1].upper()}{code[1]}]" for code in LANGUAGES)
+LANGUAGE_FORMAT = {
+    "pattern": f"^(({LANGUAGE_CODES})([-_][A-Za-z0-9]{{1,8}}){{0,3}})?$",
+    "maxLength": 35,
+    "examples": ["en", "pt-BR"],
+}
+KEY_FORMAT = {"pattern": r"^[^\u0000]*$", "maxLength": 255}
+KEY_DESCRIPTION = (
+    "The same key gives the same episode, however often it is sent. Without one, there is one episode a local day."
+)
 
 SCHEMAS: Json = {
-    "Reason": thing(
-        {"code": told("string", "Stays the same.", enum=Reason.values), "text": told("string", "For the learner.")}
+    "Reason": object_schema(
+        {"code": field("string", "Stays the same.", enum=Reason.values), "text": field("string", "For the learner.")}
     ),
-    "Audio": thing(
+    "Audio": object_schema(
         {
-            "url": told("string", "The MP3, for one hour, without a cookie; byte ranges work.", format="uri"),
-            "seconds": maybe("number", "Its measured length."),
-            "bytes": maybe("integer", "Its size."),
+            "url": field("string", "The MP3, for one hour, without a cookie; byte ranges work.", format="uri"),
+            "seconds": nullable("number", "Its measured length."),
+            "bytes": nullable("integer", "Its size."),
         }
     ),
-    "Chapter": thing({**START, "title": {"type": "string"}}),
-    "Cue": thing({**START, "end": told("number", "Seconds."), "text": told("string", "One sentence.")}),
-    "State": thing(STATE),
-    "Position": thing(POSITION),
-    "Episode": thing(EPISODE),
-    "EpisodeDetail": thing(DETAIL),
-    "Episodes": thing(
+    "Chapter": object_schema({**START_FIELD, "title": {"type": "string"}}),
+    "Cue": object_schema({**START_FIELD, "end": field("number", "Seconds."), "text": field("string", "One sentence.")}),
+    "State": object_schema(STATE_FIELDS),
+    "Position": object_schema(POSITION_FIELDS),
+    "Episode": object_schema(EPISODE_FIELDS),
+    "EpisodeDetail": object_schema(DETAIL_FIELDS),
+    "Episodes": object_schema(
         {
-            "next": maybe("string", "The page of older ones.", format="uri"),
-            "previous": maybe("string", "The page of newer ones.", format="uri"),
-            "results": array("Episode"),
+            "next": nullable("string", "The page of older ones.", format="uri"),
+            "previous": nullable("string", "The page of newer ones.", format="uri"),
+            "results": array_of("Episode"),
         }
     ),
-    "Feed": thing({"url": told("string", "The private feed. Whoever has it can hear all episodes.", format="uri")}),
-    "Error": thing(
+    "Feed": object_schema(
+        {"url": field("string", "The private feed. Whoever has it can hear all episodes.", format="uri")}
+    ),
+    "Error": object_schema(
         {
-            "detail": told("string", "For a person."),
-            "code": told("string", "For a program; stays the same."),
-            "seconds": told("integer", "Of a 429: how long to wait.", minimum=1),
+            "detail": field("string", "For a person."),
+            "code": field("string", "For a program; stays the same."),
+            "seconds": field("integer", "Of a 429: how long to wait.", minimum=1),
         },
         ["detail", "code"],
     ),
-    "Wish": wish(
+    "Wish": request_schema(
         {
-            "language": maybe("string", f"BCP-47: {', '.join(LANGUAGES)}. Without it: the learner's own.", **LANGUAGE),
-            "idempotency_key": maybe("string", f"In place of the header. {KEY}", **NO_NULL),
+            "language": nullable(
+                "string", f"BCP-47: {', '.join(LANGUAGES)}. Without it: the learner's own.", **LANGUAGE_FORMAT
+            ),
+            "idempotency_key": nullable("string", f"In place of the header. {KEY_DESCRIPTION}", **KEY_FORMAT),
         },
         [],
     ),
-    "Stop": wish({"seconds": told("number", "Where the learner stopped.", minimum=0, maximum=LONGEST)}, ["seconds"]),
+    "Stop": request_schema(
+        {"seconds": field("number", "Where the learner stopped.", minimum=0, maximum=MAX_POSITION_SECONDS)}, ["seconds"]
+    ),
 }
 
 ERRORS = {
@@ -122,42 +138,43 @@ ERRORS = {
     "415": "Only JSON is taken.",
     "429": "Too soon: `Retry-After` says how many seconds to wait.",
 }
-ANYWHERE = ("401", "403", "404", "406", "429")
-WITH_BODY = ("400", "415")
-WAIT = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+COMMON_ERRORS = ("401", "403", "404", "406", "429")
+BODY_ERRORS = ("400", "415")
+RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
 
 
-def content(name: str) -> Json:
+def json_content(name: str) -> Json:
     return {"application/json": {"schema": ref(name)}}
 
 
-def error(status: str) -> Json:
-    answer: Json = {"description": ERRORS[status], "content": content("Error")}
-    return {**answer, "headers": WAIT} if status == "429" else answer
+def error_response(status: str) -> Json:
+    response: Json = {"description": ERRORS[status], "content": json_content("Error")}
+    return {**response, "headers": RETRY_AFTER} if status == "429" else response
 
 
-def operation(name: str, summary: str, answer: str, sent: str = "", status: str = "200", **more: Any) -> Json:
-    """`answer` and `sent` name the schemas of what comes back and of the request's body."""
-    known = ANYWHERE + (WITH_BODY if sent else ())
-    answers = {status: {"description": summary, "content": content(answer)}, **{code: error(code) for code in known}}
-    body = {"requestBody": {"content": content(sent), "required": "Stop" in sent}} if sent else {}
-    return {"operationId": name, "summary": summary, "responses": answers, **body, **more}
+def operation(name: str, summary: str, response: str, request: str = "", status: str = "200", **more: Any) -> Json:
+    """One method of one path. `response` and `request` name the schemas of the bodies."""
+    errors = COMMON_ERRORS + (BODY_ERRORS if request else ())
+    success = {status: {"description": summary, "content": json_content(response)}}
+    responses = {**success, **{code: error_response(code) for code in errors}}
+    body = {"requestBody": {"content": json_content(request), "required": request == "Stop"}} if request else {}
+    return {"operationId": name, "summary": summary, "responses": responses, **body, **more}
 
 
-def parameter(name: str, place: str, kind: str, description: str, **more: Any) -> Json:
-    return {"name": name, "in": place, "description": description, "schema": {"type": kind}, **more}
+def parameter(name: str, location: str, json_type: str, description: str, **more: Any) -> Json:
+    return {"name": name, "in": location, "description": description, "schema": {"type": json_type}, **more}
 
 
 PK = {"parameters": [parameter("pk", "path", "integer", "The episode's `id`.", required=True, example=1)]}
 CURSOR = parameter("cursor", "query", "string", "As `next` and `previous` have it.")
-IDEMPOTENCY_KEY = parameter("Idempotency-Key", "header", "string", KEY)
+IDEMPOTENCY_KEY = parameter("Idempotency-Key", "header", "string", KEY_DESCRIPTION)
 
 PATHS: Json = {
     "/episodes/": {
         "get": operation("listEpisodes", "The learner's episodes, newest first.", "Episodes", parameters=[CURSOR]),
         "post": operation(
             *("askForEpisode", "Ask for an episode; ask for its status while it is being made.", "EpisodeDetail"),
-            sent="Wish",
+            request="Wish",
             status="202",
             parameters=[IDEMPOTENCY_KEY],
         ),
@@ -178,16 +195,16 @@ PATHS: Json = {
             "security": [],
             "responses": {
                 "200": {"description": "OpenAPI.", "content": {"application/json": {"schema": {"type": "object"}}}},
-                **{code: error(code) for code in ("404", "406", "429")},
+                **{code: error_response(code) for code in ("404", "406", "429")},
             },
         }
     },
 }
 
 
-def document(root: str, ways: list[Json]) -> Json:
-    """The whole of it, for an API at `root`, a host's `ways` of signing in being known."""
-    schemes = {f"way{number}": way for number, way in enumerate(ways, 1)}
+def document(root: str, security_schemes: list[Json]) -> Json:
+    """The whole document, for an API at `root`, with the host's `security_schemes`."""
+    schemes = {f"way{number}": scheme for number, scheme in enumerate(security_schemes, 1)}
     return {
         "openapi": "3.1.0",
         "info": {"title": "dailycast", "version": "1", "description": "A learner's own episodes."},

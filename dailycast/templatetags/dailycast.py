@@ -1,4 +1,4 @@
-"""What a template of any host takes from dailycast: {% load dailycast %}{% podcast_player podcast %}."""
+"""Template tags for any template of the host: {% load dailycast %}{% podcast_player podcast %}."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,17 +13,17 @@ from ..models import DailyPodcast
 
 register = template.Library()
 Cue = dict[str, Any]  # start, end, text
-DEEPEST = 4  # the heading of a player, which has two levels of headings below its own
+MAX_HEADING_LEVEL = 4  # of a player's title: there are two levels of headings below it, and HTML has six
 
 
 @register.inclusion_tag("dailycast/player.html", takes_context=True)
 def podcast_player(context: template.Context, podcast: DailyPodcast | None, level: int = 2) -> dict[str, Any]:
-    """The player of one episode, with a heading of `level`; what there is to read where it has no audio.
+    """The player of one episode, with a heading of `level`. An episode without audio is shown as text.
 
-    Needs no context processor: only a page that is rendered for a request has the token with which the player keeps
-    where the learner stopped.
+    It needs no context processor. Only a template that is rendered for a request gives the player the CSRF token that
+    it needs to save where the learner stopped.
     """
-    level = min(level, DEEPEST)
+    level = min(level, MAX_HEADING_LEVEL)
     return {
         "podcast": podcast,
         "level": level,
@@ -32,20 +32,20 @@ def podcast_player(context: template.Context, podcast: DailyPodcast | None, leve
         "show": conf.DAILYCAST_TITLE,
         "cover": cover_url(),
         "audio_url": audio_url(podcast) if podcast and podcast.has_audio else "",
-        "sections": sections(podcast) if podcast and podcast.has_audio else [],
+        "sections": chapter_sections(podcast) if podcast and podcast.has_audio else [],
     }
 
 
 def audio_url(podcast: DailyPodcast) -> str:
-    """The address of its audio that is ours: one that a storage signs would be dead on a page that stays open."""
+    """The address of the audio on this site: one that a storage signs would expire while the page is open."""
     try:
         return reverse("dailycast_media", kwargs={"path": podcast.audio_file.name})
-    except NoReverseMatch:  # the host has not mounted it
+    except NoReverseMatch:  # the host has not mounted `dailycast.urls.media`
         return str(podcast.audio_file.url)
 
 
 def cover_url() -> str:
-    """The address of the show's cover; empty for the owner's own where the host has not mounted the learner's pages."""
+    """The address of the cover. Empty for an owner's cover if the host has not mounted the learner's pages."""
     if not conf.DAILYCAST_COVER:
         return static("dailycast/cover.jpg")
     try:
@@ -56,24 +56,24 @@ def cover_url() -> str:
 
 @dataclass(frozen=True)
 class Section:
-    """What is said in a chapter; what is said before the first one has no title."""
+    """The cues of a chapter. Cues before the first chapter are a section with an empty title."""
 
     start: float
     title: str
     cues: list[Cue] = field(default_factory=list)
 
 
-def sections(podcast: DailyPodcast) -> list[Section]:
-    """The cues under their chapters."""
-    found = [Section(0.0, ""), *(Section(mark["start"], mark["title"]) for mark in podcast.chapters)]
+def chapter_sections(podcast: DailyPodcast) -> list[Section]:
+    """The cues, grouped by chapter. Chapters without a cue are left out."""
+    sections = [Section(0.0, ""), *(Section(mark["start"], mark["title"]) for mark in podcast.chapters)]
     for cue in podcast.cues:
-        [section for section in found if section.start <= cue["start"]][-1].cues.append(cue)
-    return [section for section in found if section.cues]
+        [section for section in sections if section.start <= cue["start"]][-1].cues.append(cue)
+    return [section for section in sections if section.cues]
 
 
 @register.filter
 def clock(seconds: float | None) -> str:
-    """`275.9` -> `4:35`, as a browser's own player counts."""
+    """`275.9` -> `4:35`: rounded down, like the time in a browser's own player."""
     minutes, second = divmod(int(seconds or 0), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
@@ -81,7 +81,7 @@ def clock(seconds: float | None) -> str:
 
 @register.filter
 def direction(language: str) -> str:
-    """`rtl` for a language that is written from right to left."""
+    """`rtl` for a language that is written from right to left, else `ltr`."""
     try:
         return "rtl" if get_language_info(language.lower())["bidi"] else "ltr"
     except KeyError:
@@ -90,11 +90,11 @@ def direction(language: str) -> str:
 
 @register.filter
 def state(podcast: DailyPodcast) -> str:
-    """The state in a sentence or two for its learner."""
+    """The state of the episode in a sentence or two, for its learner."""
     return podcast.progress_for_learner
 
 
 @register.filter
 def download(address: str) -> str:
-    """`address` as one to save; one that is signed must not be changed."""
+    """`address` as a download. One with a query is left alone: changing it would break its signature."""
     return address if "?" in address else f"{address}?download=1"

@@ -1,4 +1,4 @@
-"""Private audio: who may see an episode may hear it, and seek in it. To everyone else the file does not exist."""
+"""Private audio: people who may see an episode may hear it and seek in it. For all others the file does not exist."""
 
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -22,10 +22,11 @@ from ..audio.storage import FOLDER
 from ..conf import conf
 from ..models import DailyPodcast, Status
 from . import signed_urls
+from .redaction import redact_token
 
-BLOCK = 64 * 1024  # bytes read at a time
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
-RANGE = re.compile(r"bytes=([0-9]{0,100})-([0-9]{0,100})", re.IGNORECASE)
+BLOCK_BYTES = 64 * 1024  # read at a time
+FORBIDDEN_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
+BYTE_RANGE = re.compile(r"bytes=([0-9]{0,100})-([0-9]{0,100})", re.IGNORECASE)
 HEADERS = {
     "Content-Type": "audio/mpeg",
     "Accept-Ranges": "bytes",
@@ -36,90 +37,82 @@ HEADERS = {
 
 
 def is_clean(path: str) -> bool:
-    """Whether `path` means one file and no other: no empty, `.` or `..` segment (a trailing slash aside), no backslash.
+    """Whether `path` has no empty, `.` or `..` segment (apart from a trailing slash), backslash or control character.
 
-    A path that is not clean can reach podcasts/ by a view that normalises it only after the URL was matched.
+    Any other path can reach podcasts/ through a view that normalises it only after the URL was matched.
     """
     segments = path.removesuffix("/").split("/")
-    return not CONTROL.search(path) and not {"", ".", ".."}.intersection(segments)
+    return not FORBIDDEN_CHARACTERS.search(path) and not {"", ".", ".."}.intersection(segments)
 
 
-def is_ours(path: str) -> bool:
-    """Whether a clean `path` lies in podcasts/ on any file system: some ignore case, or dots and spaces at an end."""
+def is_in_podcasts(path: str) -> bool:
+    """Whether a clean `path` is in podcasts/ on any file system: some ignore case, or dots and spaces at the end."""
     return path.split("/")[0].rstrip(". ").casefold() == FOLDER.removesuffix("/")
 
 
-@csrf_exempt  # only GET and HEAD are answered, so another method may have its 405
-@login_not_required  # a stranger gets the 404 of a file that is not there, never a login page
+@csrf_exempt  # only GET and HEAD are answered, so other methods may get their 405
+@login_not_required  # somebody who is signed out gets the 404 of a missing file, not a login page
 @require_safe
 def media(request: HttpRequest, path: str) -> HttpResponseBase:
     """The audio at `path`, if it belongs to an episode that `request.user` may see; else 404."""
-    return audio(request, _audible(request, path))
+    return audio_response(request, _podcast_or_404(request, path))
 
 
 @csrf_exempt
-@login_not_required  # the token says who may hear it, for front ends that cannot send the session's cookie
+@login_not_required  # the token is the permission, for front ends that cannot send the session's cookie
 @require_safe
 def signed(request: HttpRequest, token: str, name: str) -> HttpResponseBase:
-    """The audio that `signed_urls.audio_token` was made for, within its hour; else 404."""
-    conceal(request, token)
+    """The audio of the episode that `signed_urls.audio_token` was made for, within an hour; else 404."""
+    redact_token(request, token)
     podcast = signed_urls.podcast_for_token(token)
     if podcast is None:
         raise Http404
-    return audio(request, podcast)
+    return audio_response(request, podcast)
 
 
-def conceal(request: HttpRequest, token: str) -> None:
-    """From here on what is told of the request, in a log or in the mail about an error, has no token in it."""
-    request.path, request.path_info = (path.replace(token, "***") for path in (request.path, request.path_info))
-    for name in ("PATH_INFO", "REQUEST_URI", "RAW_URI"):  # of WSGI, uWSGI, gunicorn
-        if name in request.META:
-            request.META[name] = request.META[name].replace(token, "***")
+def audio_response(request: HttpRequest, podcast: DailyPodcast) -> HttpResponseBase:
+    """The audio of an episode; the caller has checked the permission. With `?download` a browser saves it as a file.
 
-
-def audio(request: HttpRequest, podcast: DailyPodcast) -> HttpResponseBase:
-    """The audio of an episode that whoever asks may hear. With `?download` a browser saves it under its title.
-
-    Answers one byte range (RFC 9110, section 14), which Django's own file responses do not, and without which no
-    browser can seek. nginx sends it where DAILYCAST_ACCEL_PREFIX is set; a storage on another host gets a redirect to
-    a fresh URL of its own. A file that is gone is 404, and the row says so from then on.
+    Answers one byte range (RFC 9110, section 14): browsers need it to seek, and Django's file responses do not
+    support it. nginx sends the file where DAILYCAST_ACCEL_PREFIX is set. For a storage on another host it redirects to
+    a new URL of that storage. A missing file is 404, and the row is marked as missing.
     """
     name = str(podcast.audio_file.name)
-    there = storage.is_inside(name) and default_storage.exists(name)
-    podcast.mark_missing(not there)
-    if not there:
+    exists = storage.is_inside(name) and default_storage.exists(name)
+    podcast.mark_missing(not exists)
+    if not exists:
         raise Http404
     disposition = content_disposition_header(True, podcast.file_title) if "download" in request.GET else None
     if storage.local_path(name) is None:
-        address = storage.url(name, disposition)
-        if urlsplit(address).netloc not in ("", request.get_host()):
-            return HttpResponseRedirect(address, headers={"Cache-Control": "private, no-store"})
-    # An MP3 is packed already, and a part of its gzip is no part of it: GZipMiddleware and its like look here.
+        url = storage.url(name, disposition)
+        if urlsplit(url).netloc not in ("", request.get_host()):
+            return HttpResponseRedirect(url, headers={"Cache-Control": "private, no-store"})
+    # GZipMiddleware and the like read this header: MP3 is compressed already, and a compressed range is useless.
     request.META["HTTP_ACCEPT_ENCODING"] = "identity"
     if conf.DAILYCAST_ACCEL_PREFIX and storage.local_path(name):
-        response: HttpResponseBase = _accelerated(name)
+        response: HttpResponseBase = _accel_response(name)
     else:
-        response = _answer(request, podcast, _opened(name))
+        response = _file_response(request, podcast, _open_or_404(name))
     if disposition:
         response["Content-Disposition"] = disposition
     return response
 
 
-def _opened(name: str) -> "File[bytes]":
+def _open_or_404(name: str) -> "File[bytes]":
     try:
         return default_storage.open(name)
-    except FileNotFoundError:  # pruned at this very moment
+    except FileNotFoundError:  # it was pruned after the check
         raise Http404 from None
 
 
-def _accelerated(name: str) -> HttpResponse:
-    """Let nginx send the file from its `internal` location; it answers ranges and conditions itself."""
+def _accel_response(name: str) -> HttpResponse:
+    """Let nginx send the file from its `internal` location; nginx answers ranges and conditions itself."""
     headers = {header: value for header, value in HEADERS.items() if header != "Accept-Ranges"}
-    inner = conf.DAILYCAST_ACCEL_PREFIX.rstrip("/") + "/" + quote(name)
-    return HttpResponse(headers=headers | {"X-Accel-Redirect": inner})
+    internal_path = conf.DAILYCAST_ACCEL_PREFIX.rstrip("/") + "/" + quote(name)
+    return HttpResponse(headers=headers | {"X-Accel-Redirect": internal_path})
 
 
-def _audible(request: HttpRequest, path: str) -> DailyPodcast:
+def _podcast_or_404(request: HttpRequest, path: str) -> DailyPodcast:
     if not is_clean(path) or not path.startswith(FOLDER) or path.startswith(clips.FOLDER):
         raise Http404
     rows = DailyPodcast.objects.visible_to(request.user).filter(audio_file=path, status=Status.COMPLETED)
@@ -129,14 +122,14 @@ def _audible(request: HttpRequest, path: str) -> DailyPodcast:
     return podcast
 
 
-def _answer(request: HttpRequest, podcast: DailyPodcast, file: "File[bytes]") -> HttpResponseBase:
-    changed = podcast.made_at
-    modified, mark = int(changed.timestamp()), f"{podcast.audio_file.name} {file.size} {changed.isoformat()}"
-    etag = f'"{sha256(mark.encode()).hexdigest()}"'
+def _file_response(request: HttpRequest, podcast: DailyPodcast, file: "File[bytes]") -> HttpResponseBase:
+    changed_at = podcast.made_at
+    version = f"{podcast.audio_file.name} {file.size} {changed_at.isoformat()}"
+    modified, etag = int(changed_at.timestamp()), f'"{sha256(version.encode()).hexdigest()}"'
     headers = HEADERS | {"ETag": etag, "Last-Modified": http_date(modified)}
-    fresh = request.headers.get("If-Range", etag) in (etag, headers["Last-Modified"])
+    is_same_file = request.headers.get("If-Range", etag) in (etag, headers["Last-Modified"])
     response: HttpResponseBase | None = get_conditional_response(request, etag, modified)  # 304 or 412
-    response = response or _content(request, file, fresh)
+    response = response or _body_response(request, file, is_same_file)
     for name, value in headers.items():
         response[name] = value
     if not response.streaming:
@@ -144,26 +137,29 @@ def _answer(request: HttpRequest, podcast: DailyPodcast, file: "File[bytes]") ->
     return response
 
 
-def _content(request: HttpRequest, file: "File[bytes]", fresh: bool) -> HttpResponseBase:
-    """The whole file, or the part of it asked for; what a client holds of it must be `fresh` to be added to."""
-    asked = request.headers.get("Range", "") if fresh and request.method == "GET" else ""  # RFC 9110, 14.2: only of GET
-    part = _part(asked, file.size)
-    if part is None:
-        part, status, headers = range(file.size), 200, {}
-    elif part:
-        status, headers = 206, {"Content-Range": f"bytes {part.start}-{part.stop - 1}/{file.size}"}
+def _body_response(request: HttpRequest, file: "File[bytes]", is_same_file: bool) -> HttpResponseBase:
+    """The whole file, or the range that was requested, unless the client holds a range of another file (If-Range)."""
+    takes_range = is_same_file and request.method == "GET"  # RFC 9110, 14.2: only GET has ranges
+    byte_range = _requested_range(request.headers.get("Range", "") if takes_range else "", file.size)
+    if byte_range is None:
+        byte_range, status, headers = range(file.size), 200, {}
+    elif byte_range:
+        status, headers = 206, {"Content-Range": f"bytes {byte_range.start}-{byte_range.stop - 1}/{file.size}"}
     else:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{file.size}"})
-    headers["Content-Length"] = str(len(part))
+    headers["Content-Length"] = str(len(byte_range))
     if request.method == "HEAD":
         return HttpResponse(status=status, headers=headers)
-    body = AsyncBody if isinstance(request, ASGIRequest) else Body
-    return StreamingHttpResponse(body(file, part), status=status, headers=headers)
+    body = AsyncRangeReader if isinstance(request, ASGIRequest) else SyncRangeReader
+    return StreamingHttpResponse(body(file, byte_range), status=status, headers=headers)
 
 
-def _part(header: str, size: int) -> range | None:
-    """The bytes that a Range header asks for, perhaps none; None if it is to be ignored: empty, several, malformed."""
-    match = RANGE.fullmatch(header.strip())
+def _requested_range(header: str, size: int) -> range | None:
+    """The bytes that a Range header asks for; empty if the file has none of them.
+
+    None for a header to ignore: an empty or malformed one, or several ranges.
+    """
+    match = BYTE_RANGE.fullmatch(header.strip())
     first, last = match.groups() if match else ("", "")
     if not first:
         return range(max(size - int(last), 0), size) if last else None
@@ -172,28 +168,28 @@ def _part(header: str, size: int) -> range | None:
     return range(int(first), min(int(last or size) + 1, size))
 
 
-class Reader:
-    """The bytes `part` of an open file, a block at a time; a response that has one as its body closes the file."""
+class RangeReader:
+    """Reads a range of an open file in blocks. Django closes the file through the response that has it as body."""
 
-    def __init__(self, file: "File[bytes]", part: range) -> None:
-        file.seek(part.start)
-        self.file, self.left = file, len(part)
+    def __init__(self, file: "File[bytes]", byte_range: range) -> None:
+        file.seek(byte_range.start)
+        self.file, self.remaining = file, len(byte_range)
 
-    def block(self) -> bytes:
-        data: bytes = self.file.read(min(BLOCK, self.left))
-        self.left -= len(data)
+    def read_block(self) -> bytes:
+        data: bytes = self.file.read(min(BLOCK_BYTES, self.remaining))
+        self.remaining -= len(data)
         return data
 
     def close(self) -> None:
         self.file.close()
 
 
-class Body(Reader):
+class SyncRangeReader(RangeReader):
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self.block, b"")
+        return iter(self.read_block, b"")
 
 
-class AsyncBody(Reader):
+class AsyncRangeReader(RangeReader):
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        while data := await sync_to_async(self.block)():
+        while data := await sync_to_async(self.read_block)():
             yield data

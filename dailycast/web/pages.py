@@ -1,6 +1,6 @@
-"""The learner's pages: the newest episode, the archive, one episode; what their player asks for, and what it tells.
+"""The learner's pages: the newest episode, the archive, one episode, and what their player requests and sends.
 
-Each page shows the learner's own episodes and nobody else's, whoever asks: staff have the admin.
+Each page shows the learner's own episodes only, also to staff, who have the admin for the others.
 """
 
 import json
@@ -34,16 +34,17 @@ from ..conf import conf
 from ..errors import CooldownError, DailycastError
 from ..jobs.cooldown import cooldown_until
 from ..models import DailyPodcast, PodcastQuerySet, Source, Status
-from . import feed as feeds
+from .conditional import conditional_response
+from .feed import feed_url
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 View = Callable[..., HttpResponseBase]
-PAGE = 30  # episodes of the archive
-WORDS = 10  # of a search
-NEWEST = ("-created_at", "-id")
-BIG = ("script_text", "chapters", "cues", "context", "error_message")  # not shown in the archive, so not loaded for it
+EPISODES_PER_PAGE = 30  # of the archive
+MAX_SEARCH_WORDS = 10
+NEWEST_FIRST = ("-created_at", "-id")
+LARGE_FIELDS = ("script_text", "chapters", "cues", "context", "error_message")  # the archive does not show them
 
 
 class SignedInRequest(HttpRequest):
@@ -51,30 +52,30 @@ class SignedInRequest(HttpRequest):
 
 
 def today(request: SignedInRequest) -> HttpResponse:
-    """The newest episode, the state of the one that is being made, and the button that asks for one."""
+    """The newest episode, the state of the one that is being made, and the button that requests one."""
     runners.sweep()
-    _mine(request).recheck_missing()
-    return _today(request)
+    _own_episodes(request).recheck_missing()
+    return _render_today(request)
 
 
 def archive(request: SignedInRequest) -> HttpResponse:
-    """Every episode, newest first; with `?q=` those whose title or script has all of its words."""
-    asked = " ".join(request.GET.get("q", "").replace("\0", " ").split()[:WORDS])
-    found = _mine(request).filter(status=Status.COMPLETED).order_by(*NEWEST).defer(*BIG)
-    for word in asked.split():
+    """All episodes, newest first; with `?q=` those whose title or script has all of its words."""
+    words = request.GET.get("q", "").replace("\0", " ").split()[:MAX_SEARCH_WORDS]
+    found = _own_episodes(request).filter(status=Status.COMPLETED).order_by(*NEWEST_FIRST).defer(*LARGE_FIELDS)
+    for word in words:
         found = found.filter(Q(title__icontains=word) | Q(script_text__icontains=word))
-    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
-    return _page(request, "archive", page=page, asked=asked)
+    page = Paginator(found, EPISODES_PER_PAGE).get_page(request.GET.get("page"))
+    return _render(request, "archive", page=page, query=" ".join(words))
 
 
 def episode(request: SignedInRequest, pk: int) -> HttpResponse:
-    _mine(request).filter(pk=pk).recheck_missing()
-    return _page(request, "episode", podcast=_own(request, pk))
+    _own_episodes(request).filter(pk=pk).recheck_missing()
+    return _render(request, "episode", podcast=_own_episode_or_404(request, pk))
 
 
-@transaction.non_atomic_requests  # the runner `inline` makes the episode here and now, which no transaction may hold
+@transaction.non_atomic_requests  # the runner `inline` makes the episode in this request, without an open transaction
 def ask(request: SignedInRequest) -> HttpResponse:
-    """Ask for an episode. By the hidden key a form that is sent twice asks once."""
+    """Request an episode. The form's hidden key makes sure that sending it twice requests one episode."""
     try:
         key = f"{request.user.pk}:{UUID(request.POST.get('request_key', ''))}"
     except ValueError:
@@ -82,24 +83,24 @@ def ask(request: SignedInRequest) -> HttpResponse:
     try:
         runners.submit(request.user, source=Source.PAGE, requested_by=request.user, request_key=key)
     except CooldownError:
-        return _today(request, 429)  # the page says until when
+        return _render_today(request, 429)  # the page says until when
     except DailycastError:
-        return _today(request, 503, _("An episode cannot be made right now. Please try again later."))
+        return _render_today(request, 503, _("An episode cannot be made right now. Please try again later."))
     return HttpResponseRedirect(reverse("dailycast:today"))
 
 
 def status(request: SignedInRequest, pk: int) -> HttpResponse:
-    """What an open page asks: the state, told truly even if whoever made the episode is gone."""
+    """The state of an episode, which an open page polls. The sweep corrects it when the worker has died."""
     runners.sweep()
-    podcast = _own(request, pk)
-    told = {"status": podcast.status, "text": podcast.progress_for_learner}
-    return JsonResponse({**told, "in_the_making": podcast.is_in_progress})
+    podcast = _own_episode_or_404(request, pk)
+    state = {"status": podcast.status, "text": podcast.progress_for_learner}
+    return JsonResponse({**state, "in_the_making": podcast.is_in_progress})
 
 
 def position(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Keep where the learner stopped: `{"seconds": 12.5}`."""
-    podcast = _own(request, pk)
-    seconds = _seconds(request.body)
+    """Save where the learner stopped: `{"seconds": 12.5}`."""
+    podcast = _own_episode_or_404(request, pk)
+    seconds = _parse_seconds(request.body)
     if seconds is None:
         return JsonResponse({"error": 'Send {"seconds": a number}.'}, status=400)
     podcast.save_position(seconds)
@@ -107,66 +108,66 @@ def position(request: SignedInRequest, pk: int) -> HttpResponse:
 
 
 def transcript_vtt(request: SignedInRequest, pk: int) -> HttpResponse:
-    return HttpResponse(_timed(request, pk).webvtt, content_type="text/vtt; charset=utf-8")
+    return HttpResponse(_timed_episode_or_404(request, pk).webvtt, content_type="text/vtt; charset=utf-8")
 
 
 def transcript_txt(request: SignedInRequest, pk: int) -> HttpResponse:
-    """The script to keep or to print, in paragraphs."""
-    podcast = _own(request, pk)
+    """The script to save or print, in paragraphs."""
+    podcast = _own_episode_or_404(request, pk)
     blocks = [text.upper() if kind == "chapter" else text for kind, text in podcast.transcript if kind != "pause"]
     return HttpResponse("\n\n".join(blocks) + "\n", content_type="text/plain; charset=utf-8")
 
 
 def chapters(request: SignedInRequest, pk: int) -> HttpResponse:
-    return JsonResponse(_timed(request, pk).chapters_json, content_type="application/json+chapters")
+    return JsonResponse(_timed_episode_or_404(request, pk).chapters_json, content_type="application/json+chapters")
 
 
 def picture(request: SignedInRequest) -> HttpResponseBase:
-    """The owner's own cover of the show, or the built-in one."""
+    """The cover of the podcast: the owner's, or the built-in one."""
     try:
-        return feeds.served(request, *cover.load_cover())
+        return conditional_response(request, *cover.load_cover())
     except DailycastError:
         raise Http404 from None
 
 
-def _mine(request: SignedInRequest) -> PodcastQuerySet:
+def _own_episodes(request: SignedInRequest) -> PodcastQuerySet:
     return DailyPodcast.objects.filter(user_id=request.user.pk)
 
 
-def _own(request: SignedInRequest, pk: int) -> DailyPodcast:
-    return get_object_or_404(_mine(request), pk=pk)
+def _own_episode_or_404(request: SignedInRequest, pk: int) -> DailyPodcast:
+    return get_object_or_404(_own_episodes(request), pk=pk)
 
 
-def _timed(request: SignedInRequest, pk: int) -> DailyPodcast:
-    """An episode of which it is known what is said when."""
-    podcast = _own(request, pk)
+def _timed_episode_or_404(request: SignedInRequest, pk: int) -> DailyPodcast:
+    """An episode with audio and cues, so that its texts have times."""
+    podcast = _own_episode_or_404(request, pk)
     if not (podcast.has_audio and podcast.cues):
         raise Http404
     return podcast
 
 
-def _today(request: SignedInRequest, code: int = 200, problem: str = "") -> HttpResponse:
-    mine = _mine(request).order_by(*NEWEST)
-    making = mine.filter(status__in=(Status.PENDING, Status.RUNNING)).first()
-    newest = mine.first()
+def _render_today(request: SignedInRequest, status_code: int = 200, problem: str = "") -> HttpResponse:
+    episodes = _own_episodes(request).order_by(*NEWEST_FIRST)
+    in_progress = episodes.filter(status__in=(Status.PENDING, Status.RUNNING)).first()
+    newest = episodes.first()
     failed = newest if newest and newest.status == Status.FAILED else None
     context = {
-        "podcast": mine.filter(status=Status.COMPLETED).first(),
-        "unfinished": making or failed,
+        "podcast": episodes.filter(status=Status.COMPLETED).first(),
+        "unfinished": in_progress or failed,
         "until": cooldown_until(request.user),
         "problem": problem,
         "request_key": uuid4(),
-        "feed_url": feeds.feed_url(request, request.user),
+        "feed_url": feed_url(request, request.user),
     }
-    return _page(request, "today", code, **context)
+    return _render(request, "today", status_code, **context)
 
 
-def _page(request: HttpRequest, name: str, code: int = 200, **context: object) -> HttpResponse:
+def _render(request: HttpRequest, name: str, status_code: int = 200, **context: object) -> HttpResponse:
     context |= {"section": name, "show": conf.DAILYCAST_TITLE}
-    return render(request, f"dailycast/{name}.html", context, status=code)
+    return render(request, f"dailycast/{name}.html", context, status=status_code)
 
 
-def _seconds(body: bytes) -> float | None:
+def _parse_seconds(body: bytes) -> float | None:
     """The number in `{"seconds": number}`; None for anything else."""
     try:
         seconds = json.loads(body)["seconds"]
@@ -175,7 +176,7 @@ def _seconds(body: bytes) -> float | None:
         return None
 
 
-PAGES: tuple[tuple[str, View, Any], ...] = (  # address, view, methods
+ROUTES: tuple[tuple[str, View, Any], ...] = (  # address, view, methods; the view's name is the URL's
     ("", today, require_safe),
     ("archive/", archive, require_safe),
     ("ask/", ask, require_POST),
@@ -186,13 +187,13 @@ PAGES: tuple[tuple[str, View, Any], ...] = (  # address, view, methods
     ("episodes/<int:pk>/transcript.txt", transcript_txt, require_safe),
     ("episodes/<int:pk>/chapters.json", chapters, require_safe),
 )
-private = cache_control(private=True, no_store=True)  # entered again a page is anew, and after signing out gone
+never_stored = cache_control(private=True, no_store=True)  # no old page on the way back, none after signing out
 
 
-def _pattern(address: str, view: View, methods: Callable[[View], View]) -> URLPattern:
-    """A page of the learner's own, as all of them are: signed in, never in a shared cache."""
-    return path(address, private(login_required(methods(view))), name=view.__name__)
+def _learner_route(address: str, view: View, methods: Callable[[View], View]) -> URLPattern:
+    """A page for signed-in learners that no cache stores."""
+    return path(address, never_stored(login_required(methods(view))), name=view.__name__)
 
 
-_cover = cache_control(private=True, no_cache=True)(login_required(require_safe(picture)))
-patterns = [*(_pattern(*page) for page in PAGES), path("cover/", _cover, name="picture")]
+_picture = cache_control(private=True, no_cache=True)(login_required(require_safe(picture)))
+patterns = [*(_learner_route(*route) for route in ROUTES), path("cover/", _picture, name="picture")]

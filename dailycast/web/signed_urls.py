@@ -1,4 +1,4 @@
-"""Signed URLs: an address at which an episode can be heard for an hour, also without a session's cookie."""
+"""Signed URLs: an address that plays an episode for an hour, without a session's cookie."""
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -11,12 +11,12 @@ SALT = "dailycast.audio"
 
 
 def audio_token(podcast: DailyPodcast, user: AbstractBaseUser) -> str:
-    """Whoever has it may hear this episode for an hour, as long as `user` may."""
+    """A token that permits hearing this episode for an hour, as long as `user` may hear it."""
     return signing.dumps([podcast.pk, str(user.pk)], salt=SALT)
 
 
 def podcast_for_token(token: str) -> DailyPodcast | None:
-    """The episode of an `audio_token`; None when it is forged or too old, or its user may not hear it any more."""
+    """The episode of an `audio_token`; None when it is forged or expired, or its user may not hear it any more."""
     try:
         pk, user_pk = signing.loads(token, salt=SALT, max_age=MAX_AGE)
     except (signing.BadSignature, ValueError, TypeError):

@@ -25,15 +25,15 @@ LEFTOVERS = (
 )
 
 
-class Quiet(WSGIRequestHandler):
+class QuietRequestHandler(WSGIRequestHandler):
     def log_message(self, *_: Any) -> None:
         pass
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[int]:
-    """The port of `app` under a WSGI server, until the end of the context."""
-    server = make_server("127.0.0.1", 0, app, ThreadedWSGIServer, Quiet)
+def serve(app: Any) -> Iterator[int]:
+    """A WSGI server for `app` on loopback, as long as the context is open; gives its port."""
+    server = make_server("127.0.0.1", 0, app, ThreadedWSGIServer, QuietRequestHandler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     yield server.server_port
@@ -43,16 +43,16 @@ def serving(app: Any) -> Iterator[int]:
 
 
 @pytest.fixture
-def django() -> Iterator[int]:
-    """The port of the project as a production server has it."""
-    with serving(get_wsgi_application()) as port:
+def django_port() -> Iterator[int]:
+    """The port of the project without static files, as behind a web server."""
+    with serve(get_wsgi_application()) as port:
         yield port
 
 
 @pytest.fixture
-def styled() -> Iterator[int]:
-    """The port of the project as `make serve` has it, with static files."""
-    with serving(StaticFilesHandler(get_wsgi_application())) as port:
+def demo_port() -> Iterator[int]:
+    """The port of the project with static files, as `make serve` starts it."""
+    with serve(StaticFilesHandler(get_wsgi_application())) as port:
         yield port
 
 

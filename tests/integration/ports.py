@@ -1,4 +1,4 @@
-"""Ports on loopback, for servers of a test's or a benchmark's own."""
+"""Free ports on loopback, for servers that tests and benchmarks start."""
 
 import socket
 import time
@@ -6,9 +6,9 @@ from contextlib import closing, suppress
 
 
 def free_port() -> int:
-    with closing(socket.socket()) as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    with closing(socket.socket()) as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
 
 
 def wait_for(port: int) -> None:

@@ -1,4 +1,4 @@
-"""The demo project for the worker processes of a test: its media in a folder of the test's own."""
+"""The demo project for worker processes that a test starts, with the test's own media folder."""
 
 import os
 from pathlib import Path

@@ -16,32 +16,32 @@ from django.core.wsgi import get_wsgi_application
 
 from dailycast.api import openapi
 from dailycast.models import DailyPodcast, Status
-from tests.integration.conftest import serving
+from tests.integration.conftest import serve
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 ROOT = "/dailycast/api"
 ARGUMENTS = ("--auth=alex:pw", "--checks=all", "--no-color", "--no-shrink")
 
 
-class Journal:
-    """A WSGI application that notes what each endpoint answered."""
+class ResponseCounter:
+    """A WSGI application that counts the responses by method, route and status."""
 
     def __init__(self) -> None:
         self.app = get_wsgi_application()
-        self.answers: Counter[tuple[str, str, str]] = Counter()
+        self.responses: Counter[tuple[str, str, str]] = Counter()
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Any:
-        def noted(status: str, *more: Any) -> Any:
+        def count_response(status: str, *more: Any) -> Any:
             route = re.sub(r"(?<=/episodes/)(?!today/)[^/]+(?=/)", "{pk}", environ["PATH_INFO"].removeprefix(ROOT))
-            self.answers[environ["REQUEST_METHOD"].lower(), route, status[:3]] += 1
+            self.responses[environ["REQUEST_METHOD"].lower(), route, status[:3]] += 1
             return start(status, *more)
 
-        return self.app(environ, noted)
+        return self.app(environ, count_response)
 
 
 @pytest.fixture
-def journal(settings: Any, alex: User) -> Journal:
-    """A learner with an episode that can be heard, on a host that takes as many wishes as come and fulfils none."""
+def counter(settings: Any, alex: User) -> ResponseCounter:
+    """The project with one episode with audio. It accepts any number of requests for episodes and makes none."""
     settings.DAILYCAST_RUNNER, settings.DAILYCAST_COOLDOWN_HOURS = "worker", 1e-9
     cues, marks = [{"start": 0.0, "end": 1.5, "text": "Good morning."}], [{"start": 0.0, "title": "Welcome"}]
     DailyPodcast.objects.create(
@@ -53,12 +53,12 @@ def journal(settings: Any, alex: User) -> Journal:
         cues=cues,
         chapters=marks,
     )
-    return Journal()
+    return ResponseCounter()
 
 
 @pytest.fixture
-def address(journal: Journal) -> Iterator[str]:
-    with serving(journal) as port:
+def address(counter: ResponseCounter) -> Iterator[str]:
+    with serve(counter) as port:
         yield f"http://127.0.0.1:{port}{ROOT}/schema/"
 
 
@@ -106,23 +106,23 @@ def schemathesis(address: str, folder: Path, *arguments: str) -> subprocess.Comp
 
 
 def successes() -> Iterator[tuple[str, str, str]]:
-    """Each operation of the document with the status that it has when all is well."""
+    """Each operation of the document with its status of success."""
     for path, item in openapi.PATHS.items():
         for method in item.keys() - {"parameters"}:
             (status,) = (code for code in item[method]["responses"] if code < "300")
             yield method, path, status
 
 
-def test_every_endpoint_does_what_the_schema_says(address: str, journal: Journal, tmp_path: Path) -> None:
+def test_every_endpoint_conforms_to_the_document(address: str, counter: ResponseCounter, tmp_path: Path) -> None:
     done = schemathesis(address, tmp_path, "--max-examples=15", "--seed=1")
     assert done.returncode == 0, done.stdout
-    assert set(successes()) - set(journal.answers) == set()
-    assert [key for key in journal.answers if key[2] >= "500"] == []
+    assert set(successes()) - set(counter.responses) == set()
+    assert [key for key in counter.responses if key[2] >= "500"] == []
     print(done.stdout)
-    print(json.dumps({" ".join(key): number for key, number in sorted(journal.answers.items())}))
+    print(json.dumps({" ".join(key): number for key, number in sorted(counter.responses.items())}))
 
 
-def test_an_answer_that_is_not_in_the_schema_is_found(
+def test_schemathesis_finds_a_response_that_is_not_in_the_document(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(openapi.SCHEMAS["State"]["properties"], "status", {"type": "integer"})

@@ -1,4 +1,4 @@
-"""The pages in a real Chromium: the audio plays and can be sought, in the admin and on the learner's page."""
+"""The audio plays and seeks in a real Chromium, in the admin and on the learner's page."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from dailycast import services
 from dailycast.models import DailyPodcast
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
-QUIET = (
+FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --autoplay-policy=no-user-gesture-required --mute-audio"
 )
@@ -36,7 +36,7 @@ def browser(tmp_path: Path) -> Iterator[Any]:
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
-    for flag in (*QUIET.split(), f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1280,900"):
+    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1280,900"):
         options.add_argument(flag)
     options.binary_location = str(shutil.which("chromium"))
     service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
@@ -64,15 +64,15 @@ def open_as(user: User, browser: Any, port: int, path: str) -> None:
 
 
 @pytest.mark.parametrize("page", ["learner", "admin"])
-def test_the_audio_plays_and_seeks(page: str, browser: Any, styled: int, episode: DailyPodcast, alex: User) -> None:
+def test_the_audio_plays_and_seeks(page: str, browser: Any, demo_port: int, episode: DailyPodcast, alex: User) -> None:
     path, user = "/", alex
     if page == "admin":
         path = f"/admin/dailycast/dailypodcast/{episode.pk}/change/"
         user = User.objects.create_superuser("boss")
-    open_as(user, browser, styled, path)
-    at, length, seekable = browser.execute_async_script(SEEK)
+    open_as(user, browser, demo_port, path)
+    position, length, seekable = browser.execute_async_script(SEEK)
     assert length == pytest.approx(episode.duration_seconds, abs=0.2)
-    assert (at, seekable) == pytest.approx((0.8 * length, length), abs=0.2)
+    assert (position, seekable) == pytest.approx((0.8 * length, length), abs=0.2)
     assert browser.execute_async_script(PLAY) > 0.8 * length
-    complaints = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
-    assert [line for line in complaints if "/accounts/nowhere" not in line and "/favicon.ico" not in line] == []
+    errors = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert [line for line in errors if "/accounts/nowhere" not in line and "/favicon.ico" not in line] == []

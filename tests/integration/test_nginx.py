@@ -1,4 +1,4 @@
-"""docs/nginx.conf in a real nginx before the real project: audio is private in every spelling, and can be sought."""
+"""docs/nginx.conf in a real nginx in front of the project: audio is private in every spelling, and seeks."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ SHIPPED = Path(__file__).parents[2] / "docs" / "nginx.conf"
 MP3 = bytes(range(256)) * 8
 NAME = "podcasts/podcast_1_1701920000.mp3"
 FILE = NAME.removeprefix("podcasts/")
-WHOLE = """\
+NGINX_CONF = """\
 {user}
 daemon off;
 pid {root}/nginx.pid;
@@ -56,19 +56,19 @@ def site(settings: Any, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def nginx(site: Path, django: int) -> Iterator[int]:
-    """The port of an nginx with the shipped server block; only port, folder and upstream are changed."""
+def nginx(site: Path, django_port: int) -> Iterator[int]:
+    """The port of an nginx with the server block of docs/nginx.conf. Only port, folder and upstream differ."""
     port = free_port()
     block = SHIPPED.read_text(encoding="utf-8")
-    for shipped, ours in (
+    for shipped, replacement in (
         ("listen 80;", f"listen 127.0.0.1:{port};"),
-        ("unix:/run/lms/gunicorn.sock", f"127.0.0.1:{django}"),
+        ("unix:/run/lms/gunicorn.sock", f"127.0.0.1:{django_port}"),
         ("/srv/lms/", f"{site}/"),
     ):
         assert shipped in block
-        block = block.replace(shipped, ours)
+        block = block.replace(shipped, replacement)
     user = "user root;" if os.geteuid() == 0 else ""
-    (site / "nginx.conf").write_text(WHOLE.format(user=user, root=site, site=block))
+    (site / "nginx.conf").write_text(NGINX_CONF.format(user=user, root=site, site=block))
     process = subprocess.Popen([NGINX, "-p", str(site), "-e", str(site / "error.log"), "-c", str(site / "nginx.conf")])
     wait_for(port)
     yield port
@@ -85,7 +85,7 @@ def session(user: User | None) -> str:
 
 
 def get(port: int, target: str, cookie: str = "", **headers: str) -> tuple[HTTPResponse, bytes]:
-    """GET of the request target as it stands, which a friendlier client would clean up first."""
+    """GET of exactly this request target. Most clients would normalise it first."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         connection.request("GET", target, headers={"Cookie": cookie, "Host": "127.0.0.1", **headers})
         response = connection.getresponse()
@@ -94,7 +94,7 @@ def get(port: int, target: str, cookie: str = "", **headers: str) -> tuple[HTTPR
 
 @pytest.fixture
 def people(db: None, alex: User) -> dict[str, User | None]:
-    """Alex owns the episode; the others are everybody else."""
+    """Alex has an episode; nobody else has one."""
     DailyPodcast.objects.create(
         user=alex, audio_file=NAME, status=Status.COMPLETED, completed_at=timezone.now(), script_text="# A\nHello."
     )
@@ -152,7 +152,7 @@ def test_nobody_else_gets_the_audio_in_any_spelling(nginx: int, people: dict[str
 
 
 @pytest.mark.parametrize("person", ["learner", "staff"])
-def test_whoever_may_hear_it_can_seek(nginx: int, people: dict[str, User | None], person: str) -> None:
+def test_those_who_may_hear_it_can_seek(nginx: int, people: dict[str, User | None], person: str) -> None:
     response, body = get(nginx, f"/media/{NAME}", session(people[person]), Range="bytes=256-259")
     assert (response.status, body) == (206, b"\x00\x01\x02\x03")
     assert response.headers["Content-Range"] == "bytes 256-259/2048"
@@ -170,8 +170,8 @@ def test_a_clip_is_served_to_nobody(nginx: int, people: dict[str, User | None]) 
     [("/media/avatars/alex.png", b"face"), ("/static/a.css", b"css"), ("/media/a/../avatars/alex.png", b"face")],
 )
 def test_the_rest_is_served_by_nginx_itself(nginx: int, target: str, body: bytes) -> None:
-    response, given = get(nginx, target)
-    assert (response.status, given) == (200, body)
+    response, received = get(nginx, target)
+    assert (response.status, received) == (200, body)
     assert response.headers["Server"].startswith("nginx")
     assert response.headers["Accept-Ranges"] == "bytes"
 
@@ -186,7 +186,7 @@ def accelerated(settings: Any, nginx: int) -> int:
 
 
 @pytest.mark.parametrize("person", ["learner", "staff"])
-def test_nginx_sends_the_bytes_to_whoever_may_hear_them(
+def test_nginx_sends_the_file_to_those_who_may_hear_it(
     accelerated: int, people: dict[str, User | None], person: str
 ) -> None:
     cookie = session(people[person])
@@ -209,8 +209,8 @@ def test_with_x_accel_nobody_else_gets_the_audio_in_any_spelling(
     accelerated: int, people: dict[str, User | None]
 ) -> None:
     strangers = {name: session(user) for name, user in people.items() if name not in ("learner", "staff")}
-    inner = ["/protected/" + NAME, "/protected//" + NAME, "/protected/podcasts/clips/a.mp3", "/PROTECTED/" + NAME]
-    targets = SPELLINGS + inner
+    internal = ["/protected/" + NAME, "/protected//" + NAME, "/protected/podcasts/clips/a.mp3", "/PROTECTED/" + NAME]
+    targets = SPELLINGS + internal
     found = {
         (name, target): get(accelerated, target, cookie)[0].status
         for name, cookie in strangers.items()
@@ -223,28 +223,30 @@ def test_the_internal_location_is_a_404_even_for_the_owner(accelerated: int, peo
     assert get(accelerated, "/protected/" + NAME, session(people["learner"]))[0].status == 404
 
 
-def test_a_link_out_of_the_folder_is_not_followed(accelerated: int, site: Path, people: dict[str, User | None]) -> None:
+def test_a_symbolic_link_out_of_the_folder_is_not_followed(
+    accelerated: int, site: Path, people: dict[str, User | None]
+) -> None:
     (site / "secret").write_bytes(b"not yours")
     (site / "media" / NAME).unlink()
     (site / "media" / NAME).symlink_to(site / "secret")
     assert get(accelerated, f"/media/{NAME}", session(people["learner"]))[0].status == 404
 
 
-def test_readers_that_stall_do_not_stop_the_site(accelerated: int, site: Path, people: dict[str, User | None]) -> None:
-    (site / "media" / NAME).write_bytes(MP3 * 4000)  # more than any socket's buffers
+def test_stalled_clients_do_not_block_the_site(accelerated: int, site: Path, people: dict[str, User | None]) -> None:
+    (site / "media" / NAME).write_bytes(MP3 * 4000)  # more than the sockets' buffers hold
     cookie = session(people["learner"])
-    stalled = [stall(accelerated, cookie) for _ in range(16)]
-    began = time.monotonic()
+    stalled = [stalled_client(accelerated, cookie) for _ in range(16)]
+    start = time.monotonic()
     assert get(accelerated, "/login/")[0].status == 200
     response, body = get(accelerated, f"/media/{NAME}", cookie, Range="bytes=0-9")
     assert (response.status, len(body)) == (206, 10)
-    assert time.monotonic() - began < 8  # the test client's own limit is 10
+    assert time.monotonic() - start < 8  # the test client's own limit is 10
     for connection in stalled:
         connection.close()
 
 
-def stall(port: int, cookie: str) -> socket.socket:
-    """A reader who asks for the whole file and takes none of it."""
+def stalled_client(port: int, cookie: str) -> socket.socket:
+    """A client that requests the whole file and reads only the status."""
     connection = socket.create_connection(("127.0.0.1", port), 5)
     connection.sendall(f"GET /media/{NAME} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n".encode())
     assert connection.recv(20).startswith(b"HTTP/1.1 200")

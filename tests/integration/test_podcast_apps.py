@@ -1,4 +1,4 @@
-"""Real podcast apps subscribe to a learner's feed on loopback and download it; feed parsers agree on what it says."""
+"""Real podcast apps subscribe to a learner's feed on loopback and download its audio; feed parsers agree on it."""
 
 import os
 import pty
@@ -16,7 +16,7 @@ from django.contrib.auth.models import User
 
 from dailycast.audio import storage
 from dailycast.models import DailyPodcast, Feed
-from tests.web.test_feed import heard
+from tests.web.feed_host import make_episode
 
 FRAME = bytes([0xFF, 0xF3, 0x84, 0xC4])  # MPEG-2 Layer III, 24 kHz, mono, 64 kbit/s: 192 bytes for 24 ms
 TITLES = ["Yesterday's mistakes & one <new> idea", "朝の一歩"]
@@ -26,39 +26,39 @@ pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture(autouse=True)
 def host(settings: Any) -> None:
-    settings.ROOT_URLCONF = "tests.web.test_feed"
+    settings.ROOT_URLCONF = "tests.web.feed_host"
 
 
 def sound(number: int) -> bytes:
-    """Four seconds that are like no other episode's."""
+    """Four seconds of MP3 that differ for each episode."""
     return b"".join(FRAME + bytes([number, frame % 251]) * 94 for frame in range(167))
 
 
 @pytest.fixture
 def episodes(alex: User) -> list[DailyPodcast]:
-    """Two that can be heard, newest first; a third has a script alone."""
-    heard(alex, "Script only", audio_file=None)
-    made = [heard(alex, title, days=days, audio_bytes=len(sound(days))) for days, title in enumerate(TITLES)]
+    """Two episodes with audio, newest first. A third one is script-only."""
+    make_episode(alex, "Script only", audio_file=None)
+    made = [make_episode(alex, title, days=days, audio_bytes=len(sound(days))) for days, title in enumerate(TITLES)]
     for days, podcast in enumerate(made):
         storage.write_atomic(str(podcast.audio_file), sound(days))
     return made
 
 
 @pytest.fixture
-def feed(django: int, alex: User, episodes: list[DailyPodcast]) -> str:
-    return f"http://127.0.0.1:{django}/dailycast/feed/{Feed.for_user(alex).token}/podcast.xml"
+def feed(django_port: int, alex: User, episodes: list[DailyPodcast]) -> str:
+    return f"http://127.0.0.1:{django_port}/dailycast/feed/{Feed.for_user(alex).token}/podcast.xml"
 
 
-def absent(program: str) -> str:
-    """Leaves the test out on somebody's own machine; in CI a missing part is a failure."""
+def skip_without(program: str) -> str:
+    """Skips the test; in CI a missing program is a failure."""
     if os.environ.get("CI"):
         pytest.fail(f"{program} is not installed")
     pytest.skip(f"{program} is not installed")
 
 
-def run(program: str, *words: object, home: Path) -> str:
-    """What `program` says, with a home of its own."""
-    command = [shutil.which(program) or absent(program), *map(str, words)]
+def run(program: str, *arguments: object, home: Path) -> str:
+    """The output of `program` with this home folder."""
+    command = [shutil.which(program) or skip_without(program), *map(str, arguments)]
     done = subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -73,39 +73,39 @@ def downloaded(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in sorted(folder.rglob("*.mp3"))]
 
 
-def both(found: list[bytes]) -> bool:
-    return sorted(found) == sorted(sound(number) for number in range(2))
+def are_both_episodes(files: list[bytes]) -> bool:
+    return sorted(files) == sorted(sound(number) for number in range(2))
 
 
-def test_gpodder_downloads_the_very_bytes(feed: str, tmp_path: Path) -> None:
+def test_gpodder_downloads_the_same_bytes(feed: str, tmp_path: Path) -> None:
     run("gpo", "subscribe", feed, home=tmp_path)
     run("gpo", "update", home=tmp_path)
     listed = run("gpo", "episodes", home=tmp_path)
     assert all(title in listed for title in TITLES)
     assert "Script only" not in listed
     run("gpo", "download", home=tmp_path)
-    assert both(downloaded(tmp_path / "gpodder"))
+    assert are_both_episodes(downloaded(tmp_path / "gpodder"))
 
 
-def test_newsboat_queues_and_podboat_downloads_the_very_bytes(feed: str, tmp_path: Path) -> None:
-    box = tmp_path / ".newsboat"
-    box.mkdir()
-    (box / "urls").write_text(feed + "\n")
-    (box / "config").write_text(f"podcast-auto-enqueue yes\ndownload-path {tmp_path}/audio/\nmax-downloads 2\n")
+def test_newsboat_queues_and_podboat_downloads_the_same_bytes(feed: str, tmp_path: Path) -> None:
+    config = tmp_path / ".newsboat"
+    config.mkdir()
+    (config / "urls").write_text(feed + "\n")
+    (config / "config").write_text(f"podcast-auto-enqueue yes\ndownload-path {tmp_path}/audio/\nmax-downloads 2\n")
     run("newsboat", "-x", "reload", home=tmp_path)
     assert run("newsboat", "-x", "print-unread", home=tmp_path).startswith("2 unread")
-    queue = (box / "queue").read_text()
+    queue = (config / "queue").read_text()
     assert queue.count(feed.removesuffix("podcast.xml")) == 2
-    on_a_terminal(["podboat", "-a"], tmp_path, lambda: both(downloaded(tmp_path / "audio")))
+    run_on_terminal(["podboat", "-a"], tmp_path, lambda: are_both_episodes(downloaded(tmp_path / "audio")))
 
 
-def on_a_terminal(command: list[str], home: Path, until: Callable[[], bool]) -> None:
-    """Run what draws on a terminal, until it has done its work."""
+def run_on_terminal(command: list[str], home: Path, is_done: Callable[[], bool]) -> None:
+    """Run a program that needs a terminal, until its work is done."""
     master, slave = pty.openpty()
     process = subprocess.Popen(command, env=environment(home), stdin=slave, stdout=slave, stderr=slave)
     try:
         for _ in range(300):
-            if until():
+            if is_done():
                 return
             time.sleep(0.1)
         raise TimeoutError(command)
@@ -116,14 +116,14 @@ def on_a_terminal(command: list[str], home: Path, until: Callable[[], bool]) -> 
         os.close(slave)
 
 
-def test_podget_downloads_the_very_bytes(feed: str, tmp_path: Path) -> None:
+def test_podget_downloads_the_same_bytes(feed: str, tmp_path: Path) -> None:
     run("podget", "-d", tmp_path / ".podget", "--create-config", "podgetrc", home=tmp_path)
     (tmp_path / ".podget" / "serverlist").write_text(f"{feed} School Daily\n")
     run("podget", "-d", tmp_path / ".podget", "-l", tmp_path / "audio", home=tmp_path)
-    assert both(downloaded(tmp_path / "audio"))
+    assert are_both_episodes(downloaded(tmp_path / "audio"))
 
 
-def test_curl_resumes_a_download_that_was_cut_off(feed: str, episodes: list[DailyPodcast], tmp_path: Path) -> None:
+def test_curl_resumes_an_interrupted_download(feed: str, episodes: list[DailyPodcast], tmp_path: Path) -> None:
     part = tmp_path / "part.mp3"
     part.write_bytes(sound(0)[:10_000])
     address = feed.replace("podcast.xml", f"{episodes[0].guid}.mp3")
@@ -131,10 +131,10 @@ def test_curl_resumes_a_download_that_was_cut_off(feed: str, episodes: list[Dail
     assert part.read_bytes() == sound(0)
 
 
-Said = list[tuple[str, int, int, str]]  # title, bytes, seconds, guid
+Items = list[tuple[str, int, int, str]]  # title, bytes, seconds, guid
 
 
-def by_feedparser(feed: str, document: bytes) -> Said:
+def by_feedparser(feed: str, document: bytes) -> Items:
     parsed = import_module("feedparser").parse(document)
     assert not parsed.bozo, parsed.bozo_exception
     return [
@@ -142,7 +142,7 @@ def by_feedparser(feed: str, document: bytes) -> Said:
     ]
 
 
-def by_podcastparser(feed: str, document: bytes) -> Said:
+def by_podcastparser(feed: str, document: bytes) -> Items:
     from io import BytesIO
 
     parsed = import_module("podcastparser").parse(feed, BytesIO(document))
@@ -152,7 +152,7 @@ def by_podcastparser(feed: str, document: bytes) -> Said:
     ]
 
 
-def by_lxml(feed: str, document: bytes) -> Said:
+def by_lxml(feed: str, document: bytes) -> Items:
     etree = import_module("lxml.etree")
     names = {"itunes": "http://www.itunes.com/dtds/podcast-1.0.dtd"}
     return [
@@ -167,7 +167,7 @@ def by_lxml(feed: str, document: bytes) -> Said:
 
 
 @pytest.mark.parametrize("parse", [by_feedparser, by_podcastparser, by_lxml])
-def test_feed_parsers_agree(parse: Callable[[str, bytes], Said], feed: str, episodes: list[DailyPodcast]) -> None:
+def test_feed_parsers_agree(parse: Callable[[str, bytes], Items], feed: str, episodes: list[DailyPodcast]) -> None:
     with urlopen(feed) as response:
         document = response.read()
     assert parse(feed, document) == [
@@ -175,15 +175,15 @@ def test_feed_parsers_agree(parse: Callable[[str, bytes], Said], feed: str, epis
     ]
 
 
-def test_a_parser_finds_no_episode_twice_after_a_new_address(
-    feed: str, django: int, alex: User, episodes: list[DailyPodcast], tmp_path: Path
+def test_no_episode_appears_twice_after_a_new_address(
+    feed: str, django_port: int, alex: User, episodes: list[DailyPodcast], tmp_path: Path
 ) -> None:
     run("gpo", "subscribe", feed, home=tmp_path)
-    own = Feed.for_user(alex)
-    own.renew()
-    renewed = f"http://127.0.0.1:{django}/dailycast/feed/{own.token}/podcast.xml"
+    row = Feed.for_user(alex)
+    row.renew()
+    renewed = f"http://127.0.0.1:{django_port}/dailycast/feed/{row.token}/podcast.xml"
     run("gpo", "rewrite", feed, renewed, home=tmp_path)
     run("gpo", "update", home=tmp_path)
     assert run("gpo", "episodes", home=tmp_path).count(TITLES[1]) == 1
     run("gpo", "download", home=tmp_path)
-    assert both(downloaded(tmp_path / "gpodder"))
+    assert are_both_episodes(downloaded(tmp_path / "gpodder"))

@@ -1,4 +1,4 @@
-"""Fifty episodes on PostgreSQL, made by real worker processes, one of which is killed: none is lost or paid twice."""
+"""Fifty episodes on PostgreSQL, made by worker processes. One is killed, and nothing is lost or bought twice."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.services
 ROOT = Path(__file__).parents[2]
 EPISODES, LEASE, DATABASE = 50, 5, "dailycast_workers"
 SERVER = "host=127.0.0.1 user=dailycast password=dailycast"
-ASK = """
+SUBMIT = """
 import sys, django; django.setup()
 from django.contrib.auth.models import User
 from dailycast import runners
@@ -28,7 +28,7 @@ for number in range(int(sys.argv[1])):
     user = User.objects.create_user(f"learner{number}", first_name=f"Kim{number}")
     runners.submit(user, "en", request_key=f"night-{number}")
 """
-ASK_CELERY = "import tests.integration.celery_host\n" + ASK
+SUBMIT_CELERY = "import tests.integration.celery_host\n" + SUBMIT
 COMMANDS = {
     "worker": [sys.executable, "manage.py", "dailycast_worker", "--concurrency", "4"],
     "celery": [
@@ -49,19 +49,19 @@ COMMANDS = {
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
     with Cloud(latency={"openai": 0.3, "polly": 0.1}) as cloud:
-        cloud.script = own_script
+        cloud.script = unique_script
         yield cloud
 
 
-def own_script(prompt: str) -> str:
-    """Five paragraphs that no other learner hears."""
+def unique_script(prompt: str) -> str:
+    """Five paragraphs that are in no other learner's script."""
     name = next(word for word in prompt.replace('"', " ").split() if word.startswith("Kim"))
     return "# For you\n" + "\n\n".join(f"{name}, this is part {part} of your own episode." for part in range(5))
 
 
 @pytest.fixture
 def rows() -> Iterator[Callable[[str], list[Any]]]:
-    """A new database, and a function that asks it."""
+    """A function that queries a new database."""
     psycopg: Any = import_module("psycopg")
     with psycopg.connect(f"{SERVER} dbname=postgres", autocommit=True) as server:
         server.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
@@ -92,7 +92,7 @@ def environment(cloud: Cloud, folder: Path, runner: str) -> dict[str, str]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[[list[str], dict[str, str]], "subprocess.Popen[str]"]]:
-    """Start a worker in a process group of its own; whatever happens, none outlives the test."""
+    """Starts a worker in a process group of its own. The fixture kills those that still run after the test."""
     workers: list[subprocess.Popen[str]] = []
 
     def begin(command: list[str], env: dict[str, str]) -> "subprocess.Popen[str]":
@@ -110,22 +110,22 @@ def start(tmp_path: Path) -> Iterator[Callable[[list[str], dict[str, str]], "sub
             worker.wait()
 
 
-def migrated(cloud: Cloud, folder: Path, runner: str) -> dict[str, str]:
-    """The environment of a project whose tables stand."""
+def migrated_environment(cloud: Cloud, folder: Path, runner: str) -> dict[str, str]:
+    """The environment of a project with its tables."""
     env = environment(cloud, folder, runner)
     subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=env, check=True)
     return env
 
 
-def ask_for(episodes: int, env: dict[str, str]) -> None:
-    code = ASK_CELERY if env["DAILYCAST_RUNNER"] == "celery" else ASK
+def submit(episodes: int, env: dict[str, str]) -> None:
+    code = SUBMIT_CELERY if env["DAILYCAST_RUNNER"] == "celery" else SUBMIT
     subprocess.run([sys.executable, "-c", code, str(episodes)], cwd=ROOT, env=env, check=True)
 
 
-def until(true: Callable[[], object], seconds: float) -> None:
-    ends = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < ends, "it took too long"
+def wait_until(condition: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it took too long"
         time.sleep(0.1)
 
 
@@ -137,50 +137,50 @@ def test_a_worker_that_is_killed_loses_nothing(
     tmp_path: Path,
     runner: str,
 ) -> None:
-    env = migrated(cloud, tmp_path, runner)
+    env = migrated_environment(cloud, tmp_path, runner)
     command = COMMANDS[runner]
     beat = ["--beat", "--schedule", str(tmp_path / "beat")] if runner == "celery" else []
     first, _ = start(command, env), start([*command, *beat, *(["-n", "second@%h"] if beat else [])], env)
-    ask_for(EPISODES, env)
+    submit(EPISODES, env)
 
-    def ended() -> int:
+    def completed() -> int:
         return int(rows("SELECT count(*) FROM dailycast_dailypodcast WHERE status = 'completed'")[0][0])
 
-    until(lambda: ended() >= EPISODES // 5, 60)
+    wait_until(lambda: completed() >= EPISODES // 5, 60)
     os.killpg(first.pid, signal.SIGKILL)
     stale = (
         "SELECT count(*) FROM dailycast_dailypodcast WHERE status = 'running' AND lease_until < now() - interval '{} s'"
     )
-    until(lambda: ended() == EPISODES or rows(stale.format(LEASE))[0][0], 90)
-    assert rows(stale.format(LEASE))[0][0] == 0, "a row that nobody works on is shown as running"
+    wait_until(lambda: completed() == EPISODES or rows(stale.format(LEASE))[0][0], 90)
+    assert rows(stale.format(LEASE))[0][0] == 0, "no worker has this row, and it is still running"
 
     audio = rows("SELECT audio_file, attempts FROM dailycast_dailypodcast WHERE audio_file <> ''")
     assert len({name for name, _ in audio}) == EPISODES
-    assert any(attempts > 1 for _, attempts in audio), "nobody was at work when the worker was killed"
+    assert any(attempts > 1 for _, attempts in audio), "the killed worker had no episode in progress"
     lost = rows("SELECT kind, count(*) FROM dailycast_providercall WHERE outcome = 'lost' GROUP BY kind")
-    paid = Counter((call.vendor, call.text) for call in cloud.calls if call.units)
-    twice = Counter(vendor for (vendor, _), times in paid.items() for _ in range(times - 1))
-    assert twice["openai"] <= dict(lost).get("script", 0)
-    assert twice["polly"] <= dict(lost).get("speech", 0)
-    print(f"{runner}: {len(paid)} units, paid twice {dict(twice)}, lost in flight {dict(lost)}")
+    bought = Counter((call.vendor, call.text) for call in cloud.calls if call.units)
+    bought_twice = Counter(vendor for (vendor, _), times in bought.items() for _ in range(times - 1))
+    assert bought_twice["openai"] <= dict(lost).get("script", 0)
+    assert bought_twice["polly"] <= dict(lost).get("speech", 0)
+    print(f"{runner}: {len(bought)} units, bought twice {dict(bought_twice)}, lost in flight {dict(lost)}")
 
 
 @pytest.mark.parametrize("runner", ["worker", "celery"])
-def test_a_worker_that_is_asked_to_end_gives_back_what_it_has_begun(
+def test_a_worker_that_is_terminated_returns_its_episodes(
     cloud: Cloud,
     rows: Callable[[str], list[Any]],
     start: Callable[[list[str], dict[str, str]], "subprocess.Popen[str]"],
     tmp_path: Path,
     runner: str,
 ) -> None:
-    env = migrated(cloud, tmp_path, runner)
+    env = migrated_environment(cloud, tmp_path, runner)
     worker = start(COMMANDS[runner], env)
-    ask_for(12, env)
-    until(lambda: rows("SELECT count(*) FROM dailycast_providercall")[0][0], 60)
+    submit(12, env)
+    wait_until(lambda: rows("SELECT count(*) FROM dailycast_providercall")[0][0], 60)
     worker.terminate()
     assert worker.wait(60) == 0
     states = dict(rows("SELECT status, count(*) FROM dailycast_dailypodcast GROUP BY status"))
     assert states.get("running", 0) == 0
     assert rows("SELECT count(*) FROM dailycast_providercall WHERE outcome IN ('unknown', 'lost')")[0][0] == 0
-    paid = Counter((call.vendor, call.text) for call in cloud.calls if call.units)
-    assert max(paid.values()) == 1
+    bought = Counter((call.vendor, call.text) for call in cloud.calls if call.units)
+    assert max(bought.values()) == 1

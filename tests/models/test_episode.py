@@ -100,6 +100,57 @@ def test_eight_episodes_at_once_get_eight_files(alex: User, at_1701920000: None)
     assert len(set(in_threads(lambda place: committed_name(podcasts[place]), retry=False))) == 8
 
 
+@pytest.fixture
+def audio_episode(alex: User) -> DailyPodcast:
+    return DailyPodcast.objects.create(
+        user=alex, status=Status.COMPLETED, audio_file="podcasts/a.mp3", duration_seconds=200.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "saved", "heard"),
+    [(0, 0, False), (12.5, 12.5, False), (-3, 0, False), (179.9, 179.9, False), (180, 180, True), (999, 200, True)],
+)
+def test_the_position_is_clamped_and_may_count_as_heard(
+    audio_episode: DailyPodcast, seconds: float, saved: float, heard: bool
+) -> None:
+    audio_episode.save_position(seconds)
+    audio_episode.refresh_from_db()
+    assert (audio_episode.position_seconds, audio_episode.heard_at is not None) == (saved, heard)
+
+
+def test_heard_stays_heard(audio_episode: DailyPodcast) -> None:
+    audio_episode.save_position(190)
+    first = audio_episode.heard_at
+    audio_episode.save_position(5)
+    audio_episode.refresh_from_db()
+    assert (audio_episode.position_seconds, audio_episode.heard_at) == (5, first)
+
+
+def test_an_older_copy_of_the_row_does_not_unset_heard(audio_episode: DailyPodcast) -> None:
+    other = DailyPodcast.objects.get(pk=audio_episode.pk)
+    audio_episode.save_position(200)
+    other.save_position(10)
+    audio_episode.refresh_from_db()
+    assert (audio_episode.position_seconds, audio_episode.heard_at is not None) == (10, True)
+
+
+def test_a_file_that_is_back_is_no_longer_missing(audio_episode: DailyPodcast) -> None:
+    audio_episode.mark_missing(True)
+    DailyPodcast.objects.all().recheck_missing()
+    assert not DailyPodcast.objects.get().has_audio
+    storage.write_atomic("podcasts/a.mp3", b"audio")
+    DailyPodcast.objects.all().recheck_missing()
+    assert DailyPodcast.objects.get().has_audio
+
+
+def test_audio_that_was_pruned_meanwhile_is_not_marked_missing(audio_episode: DailyPodcast) -> None:
+    stale = DailyPodcast.objects.get()
+    DailyPodcast.objects.update(audio_file=None, error_code=Reason.PRUNED)
+    stale.mark_missing(True)
+    assert DailyPodcast.objects.get().error_code == Reason.PRUNED
+
+
 @pytest.mark.parametrize(
     ("with_zones", "due", "shown"),
     [

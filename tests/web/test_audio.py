@@ -7,24 +7,24 @@ from urllib.parse import urlencode
 import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings as django_settings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.files import File
-from django.core.files.storage import FileSystemStorage, Storage, storages
+from django.core.files.storage import FileSystemStorage, storages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.test import AsyncClient, Client
-from django.urls import include, path, re_path, reverse
+from django.urls import include, path, re_path
 from django.views.static import serve
 
 import dailycast.urls
 from dailycast.audio import storage
 from dailycast.models import DailyPodcast, Reason, Status
-from dailycast.web import signed_urls
+from tests.web.clients import MAY_HEAR, MAY_NOT, Browser, RemoteStorage, browser_of
 
 AUDIO = bytes(range(256)) * 40  # 10,240 bytes, no two neighbours alike
 NAME = "podcasts/podcast_1_1701920000.mp3"
 CLIP = "podcasts/clips/0a1b.mp3"
-GONE = "podcasts/podcast_1_1701920001.mp3"
+MISSING = "podcasts/podcast_1_1701920001.mp3"
 URL = f"/media/{NAME}"
 LAST_MODIFIED = "Thu, 07 Dec 2023 03:33:20 GMT"
 
@@ -41,13 +41,13 @@ urlpatterns = [
     *dailycast.urls.media,
     path("dailycast/", include("dailycast.urls")),
     path("media/gallery/", host_page),
-    re_path(r"^media/(?P<path>[\s\S]*)$", host_file),  # as `static()` has it, and wider
+    re_path(r"^media/(?P<path>[\s\S]*)$", host_file),  # as `static()` does, and even newlines
 ]
 
 
 @pytest.fixture(autouse=True)
 def host(settings: Any, media: Path) -> None:
-    """An LMS that serves the rest of MEDIA_URL itself, to anyone, below our patterns; its storage holds four files."""
+    """An LMS that serves the rest of MEDIA_URL to everyone, after our patterns. Its storage has four files."""
     settings.ROOT_URLCONF = "tests.web.test_audio"
     for name in (NAME, CLIP, "podcasts/unknown.mp3", "courses/a.pdf"):
         storage.write_atomic(name, AUDIO)
@@ -55,7 +55,7 @@ def host(settings: Any, media: Path) -> None:
 
 @pytest.fixture
 def episode(alex: User) -> DailyPodcast:
-    for name in (CLIP, GONE):
+    for name in (CLIP, MISSING):
         DailyPodcast.objects.create(user=alex, audio_file=name, status=Status.COMPLETED)
     completed_at = datetime(2023, 12, 7, 3, 33, 20, 500_000, tzinfo=UTC)
     return DailyPodcast.objects.create(
@@ -63,47 +63,12 @@ def episode(alex: User) -> DailyPodcast:
     )
 
 
-class Browser(Client):
-    """Reads what it gets to the end, into `body`, which closes the file."""
-
-    def get(self, *args: Any, **kwargs: Any) -> Any:
-        return self.read(super().get(*args, **kwargs))
-
-    def head(self, *args: Any, **kwargs: Any) -> Any:
-        return self.read(super().head(*args, **kwargs))
-
-    @staticmethod
-    def read(response: Any) -> Any:
-        response.body = response.getvalue()
-        return response
-
-
 @pytest.fixture
 def owner(episode: DailyPodcast) -> Browser:
     return browser_of("owner", episode.user)
 
 
-def browser_of(who: str, alex: User) -> Browser:
-    """That person, signed in; `inactive owner` signed in before the account was closed."""
-    client = Browser()
-    if who == "signed-out":
-        return client
-    user = alex
-    if "owner" not in who:
-        user = User.objects.create_user(
-            who, is_staff="staff" in who or who == "superuser", is_superuser=who == "superuser"
-        )
-    if "with view permission" in who:
-        user.user_permissions.add(Permission.objects.get(codename="view_dailypodcast"))
-    client.force_login(user)
-    if who == "inactive owner":
-        User.objects.filter(pk=user.pk).update(is_active=False)
-    return client
-
-
-MAY_HEAR = ["owner", "staff with view permission", "superuser"]
-MAY_NOT = ["other learner", "learner with view permission", "staff without permission", "inactive owner", "signed-out"]
-ODD = [
+OTHER_SPELLINGS = [
     f"//{NAME}",
     f"/./{NAME}",
     f"/../media/{NAME}",
@@ -131,49 +96,49 @@ ODD = [
     f"/{NAME}%20",
     f"/x%0A/../{NAME}",
     f"/{CLIP}",
-    f"/{GONE}",
+    f"/{MISSING}",
     "/podcasts/unknown.mp3",
     "/podcasts/",
     "/podcasts",
     "/",
 ]
-ASKED: dict[str, Callable[[Browser, str], Any]] = {
+REQUESTS: dict[str, Callable[[Browser, str], Any]] = {
     "GET": lambda client, url: client.get(url),
     "HEAD": lambda client, url: client.head(url),
     "Range": lambda client, url: client.get(url, headers={"Range": "bytes=0-1"}),
 }
 
 
-@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("kind", REQUESTS)
 @pytest.mark.parametrize("who", MAY_HEAR)
-def test_who_may_hear_an_episode(episode: DailyPodcast, alex: User, who: str, asked: str) -> None:
-    response = ASKED[asked](browser_of(who, alex), URL)
+def test_who_may_hear_an_episode(episode: DailyPodcast, alex: User, who: str, kind: str) -> None:
+    response = REQUESTS[kind](browser_of(who, alex), URL)
     expected = {"GET": (200, AUDIO), "HEAD": (200, b""), "Range": (206, AUDIO[:2])}
-    assert (response.status_code, response.body) == expected[asked]
+    assert (response.status_code, response.body) == expected[kind]
 
 
-@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("kind", REQUESTS)
 @pytest.mark.parametrize("who", MAY_NOT)
-def test_to_everyone_else_it_does_not_exist(episode: DailyPodcast, alex: User, who: str, asked: str) -> None:
+def test_for_everyone_else_it_does_not_exist(episode: DailyPodcast, alex: User, who: str, kind: str) -> None:
     client = browser_of(who, alex)
-    hidden, unknown = ASKED[asked](client, URL), ASKED[asked](client, "/media/podcasts/none.mp3")
+    hidden, unknown = REQUESTS[kind](client, URL), REQUESTS[kind](client, "/media/podcasts/none.mp3")
     assert (hidden.status_code, unknown.status_code) == (404, 404)
     assert hidden.content.replace(NAME.encode(), b"podcasts/none.mp3") == unknown.content
 
 
-@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("kind", REQUESTS)
 @pytest.mark.parametrize("who", MAY_HEAR + MAY_NOT)
-def test_no_other_spelling_leads_to_it(episode: DailyPodcast, alex: User, who: str, asked: str) -> None:
+def test_no_other_spelling_gives_the_audio(episode: DailyPodcast, alex: User, who: str, kind: str) -> None:
     browser = browser_of(who, alex)
-    answers = {address: ASKED[asked](browser, f"/media{address}").status_code for address in ODD}
-    assert answers == dict.fromkeys(ODD, 404)
+    statuses = {address: REQUESTS[kind](browser, f"/media{address}").status_code for address in OTHER_SPELLINGS}
+    assert statuses == dict.fromkeys(OTHER_SPELLINGS, 404)
 
 
 @pytest.mark.parametrize(
     "address", [f"//{NAME}", f"/./{NAME}", f"/x/../{NAME}", f"/../media/{NAME}", "/podcasts//unknown.mp3"]
 )
-def test_a_host_alone_would_give_it_away(settings: Any, address: str) -> None:
-    """What the table above holds against: without our patterns these spellings answer 200."""
+def test_without_our_patterns_other_spellings_give_the_audio(settings: Any, address: str) -> None:
+    """So the test above can fail."""
     settings.ROOT_URLCONF = tuple(urlpatterns[1:])
     assert Browser().get(f"/media{address}").body == AUDIO
 
@@ -182,40 +147,39 @@ def test_a_host_alone_would_give_it_away(settings: Any, address: str) -> None:
     ("address", "text"),
     [("courses/a.pdf", AUDIO), ("gallery/", b"the host's own page"), ("podcasts-archive/b.txt", b"b")],
 )
-def test_the_hosts_own_addresses_go_on_working(address: str, text: bytes) -> None:
+def test_the_hosts_own_addresses_still_work(address: str, text: bytes) -> None:
     storage.write_atomic("podcasts-archive/b.txt", b"b")
     assert Browser().get(f"/media/{address}").body == text
 
 
-def test_a_row_whose_audio_is_not_finished_has_no_address(owner: Browser, episode: DailyPodcast) -> None:
+def test_audio_that_is_not_finished_has_no_address(owner: Browser, episode: DailyPodcast) -> None:
     DailyPodcast.objects.filter(pk=episode.pk).update(status=Status.RUNNING)
     assert owner.get(URL).status_code == 404
 
 
-def test_a_clean_name_that_a_database_takes_for_another_is_refused(
-    owner: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """MariaDB finds `podcasts/A.mp3` when asked for `podcasts/a.mp3`; iexact is that here."""
-    rows = type(DailyPodcast.objects.all())
-    real = rows.filter
+def test_a_name_that_differs_in_case_is_refused(owner: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MariaDB finds `podcasts/A.mp3` when asked for `podcasts/a.mp3`; `iexact` imitates it."""
+    queryset = type(DailyPodcast.objects.all())
+    original = queryset.filter
 
-    def loose(self: Any, **wanted: Any) -> Any:
-        return real(self, **{name.replace("audio_file", "audio_file__iexact"): value for name, value in wanted.items()})
+    def ignore_case(self: Any, **kwargs: Any) -> Any:
+        lookups = {name.replace("audio_file", "audio_file__iexact"): value for name, value in kwargs.items()}
+        return original(self, **lookups)
 
-    monkeypatch.setattr(rows, "filter", loose)
+    monkeypatch.setattr(queryset, "filter", ignore_case)
     assert owner.get(URL).status_code == 200
     storage.write_atomic(NAME.upper().replace("PODCASTS/", "podcasts/"), AUDIO)
     assert owner.get(URL.upper().replace("/MEDIA/PODCASTS/", "/media/podcasts/")).status_code == 404
 
 
 @pytest.mark.parametrize("name", ["podcasts/./clips/0a1b.mp3", "podcasts//unknown.mp3", "PODCASTS/x.mp3", CLIP])
-def test_a_row_does_not_give_away_what_is_no_episodes_audio(owner: Browser, episode: DailyPodcast, name: str) -> None:
+def test_a_row_with_another_name_gives_no_file(owner: Browser, episode: DailyPodcast, name: str) -> None:
     storage.write_atomic("PODCASTS/x.mp3", AUDIO)
     DailyPodcast.objects.filter(pk=episode.pk).update(audio_file=name)
     assert owner.get(f"/media/{name}").status_code == 404
 
 
-def test_a_stranger_is_not_sent_to_a_login_page(settings: Any, episode: DailyPodcast) -> None:
+def test_somebody_signed_out_is_not_sent_to_a_login_page(settings: Any, episode: DailyPodcast) -> None:
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
     assert Browser().get(URL).status_code == 404
 
@@ -228,11 +192,11 @@ def test_only_get_and_head_are_answered(owner: Browser, method: str) -> None:
     assert (response.status_code, response["Allow"]) == (405, "GET, HEAD")
 
 
-def test_what_a_response_says_of_the_file(owner: Browser) -> None:
+def test_the_headers_of_the_audio(owner: Browser) -> None:
     response = owner.get(URL)
-    others = ("ETag", "X-Frame-Options", "Content-Language")
-    said = {name: response[name] for name in response.headers if name not in others}
-    assert said == {
+    ignored = ("ETag", "X-Frame-Options", "Content-Language")
+    headers = {name: response[name] for name in response.headers if name not in ignored}
+    assert headers == {
         "Content-Type": "audio/mpeg",
         "Content-Length": "10240",
         "Accept-Ranges": "bytes",
@@ -245,15 +209,15 @@ def test_what_a_response_says_of_the_file(owner: Browser) -> None:
     }
 
 
-@pytest.mark.parametrize("asked", ["", "bytes=0-1", "bytes=99999-"])
-def test_head_says_the_same_without_a_body_and_ignores_ranges(owner: Browser, asked: str) -> None:
-    get, head = owner.get(URL), owner.head(URL, headers={"Range": asked})
+@pytest.mark.parametrize("byte_range", ["", "bytes=0-1", "bytes=99999-"])
+def test_head_has_the_same_headers_and_ignores_ranges(owner: Browser, byte_range: str) -> None:
+    get, head = owner.get(URL), owner.head(URL, headers={"Range": byte_range})
     assert (head.status_code, dict(head.headers), head.body) == (get.status_code, dict(get.headers), b"")
-    assert not head.streaming  # the test client would throw a streamed body away, a server would send it
+    assert not head.streaming  # a server would send a streamed body; the test client only drops it
 
 
 @pytest.mark.parametrize(
-    ("asked", "first", "last"),
+    ("byte_range", "first", "last"),
     [
         ("bytes=0-1", 0, 1),
         ("bytes=5-", 5, 10239),
@@ -267,35 +231,35 @@ def test_head_says_the_same_without_a_body_and_ignores_ranges(owner: Browser, as
         (" Bytes=7-9 ", 7, 9),
     ],
 )
-def test_a_range_is_answered_with_that_part(owner: Browser, asked: str, first: int, last: int) -> None:
-    response = owner.get(URL, headers={"Range": asked})
+def test_a_range_gives_those_bytes(owner: Browser, byte_range: str, first: int, last: int) -> None:
+    response = owner.get(URL, headers={"Range": byte_range})
     assert (response.status_code, response.body) == (206, AUDIO[first : last + 1])
     assert response["Content-Range"] == f"bytes {first}-{last}/10240"
     assert response["Content-Length"] == str(last + 1 - first)
 
 
-@pytest.mark.parametrize("asked", ["bytes=10240-", "bytes=10240-10300", "bytes=-0", "bytes=99999999999999999999-"])
-def test_a_range_past_the_end_is_refused(owner: Browser, asked: str) -> None:
-    response = owner.get(URL, headers={"Range": asked})
+@pytest.mark.parametrize("byte_range", ["bytes=10240-", "bytes=10240-10300", "bytes=-0", "bytes=99999999999999999999-"])
+def test_a_range_past_the_end_is_refused(owner: Browser, byte_range: str) -> None:
+    response = owner.get(URL, headers={"Range": byte_range})
     assert (response.status_code, response["Content-Range"], response.body) == (416, "bytes */10240", b"")
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "byte_range",
     ["bytes=5-2", "bytes=-", "bytes=a-b", "bytes=1", "bytes=--1", "bytes=٣-٤", "lines=0-1", "0-1", "bytes=0-1,5-6"],
 )
-def test_a_malformed_range_or_several_give_the_whole(owner: Browser, asked: str) -> None:
-    response = owner.get(URL, headers={"Range": asked})
+def test_a_malformed_range_or_several_ranges_give_the_whole_file(owner: Browser, byte_range: str) -> None:
+    response = owner.get(URL, headers={"Range": byte_range})
     assert (response.status_code, response.body, "Content-Range" in response) == (200, AUDIO, False)
 
 
-def test_an_empty_file_has_no_part(owner: Browser) -> None:
+def test_an_empty_file_has_no_range(owner: Browser) -> None:
     storage.write_atomic(NAME, b"")
     assert (owner.get(URL).status_code, owner.get(URL)["Content-Length"]) == (200, "0")
     assert owner.get(URL, headers={"Range": "bytes=0-"})["Content-Range"] == "bytes */0"
 
 
-def test_a_browser_that_has_it_is_not_sent_it_again(owner: Browser) -> None:
+def test_a_browser_that_has_the_file_gets_304(owner: Browser) -> None:
     etag = owner.get(URL)["ETag"]
     for condition in (
         {"If-None-Match": etag},
@@ -324,7 +288,7 @@ def test_the_etag_is_strong_and_changes_with_the_audio(owner: Browser, episode: 
     ("condition", "status"),
     [("ETag", 206), (LAST_MODIFIED, 206), ('"another"', 200), ("Thu, 07 Dec 2023 03:33:21 GMT", 200), ("bytes", 200)],
 )
-def test_a_part_is_added_only_to_the_same_file(owner: Browser, condition: str, status: int) -> None:
+def test_a_range_is_sent_only_of_the_same_file(owner: Browser, condition: str, status: int) -> None:
     condition = owner.get(URL)["ETag"] if condition == "ETag" else condition
     response = owner.get(URL, headers={"Range": "bytes=0-1", "If-Range": condition})
     assert response.status_code == status
@@ -333,26 +297,26 @@ def test_a_part_is_added_only_to_the_same_file(owner: Browser, condition: str, s
 def test_the_hosts_middleware_does_not_break_ranges(settings: Any, owner: Browser) -> None:
     names = ["gzip.GZipMiddleware", "http.ConditionalGetMiddleware"]
     settings.MIDDLEWARE = [f"django.middleware.{name}" for name in names] + settings.MIDDLEWARE
-    accepts = {"Accept-Encoding": "gzip, deflate, br"}
-    whole = owner.get(URL, headers=accepts)
-    part = owner.get(URL, headers=accepts | {"Range": "bytes=0-999", "If-Range": whole["ETag"]})
-    assert (whole.body, whole["Content-Length"], "Content-Encoding" in whole) == (AUDIO, "10240", False)
+    accept_encoding = {"Accept-Encoding": "gzip, deflate, br"}
+    full = owner.get(URL, headers=accept_encoding)
+    part = owner.get(URL, headers=accept_encoding | {"Range": "bytes=0-999", "If-Range": full["ETag"]})
+    assert (full.body, full["Content-Length"], "Content-Encoding" in full) == (AUDIO, "10240", False)
     assert (part.status_code, part.body, "Content-Encoding" in part) == (206, AUDIO[:1000], False)
     assert (part["Content-Range"], part["Content-Length"]) == ("bytes 0-999/10240", "1000")
-    assert owner.get(URL, headers=accepts | {"If-None-Match": whole["ETag"]}).status_code == 304
+    assert owner.get(URL, headers=accept_encoding | {"If-None-Match": full["ETag"]}).status_code == 304
 
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> "list[File[Any]]":
     """Every file that the storage has opened."""
     files: list[File[Any]] = []
-    real = FileSystemStorage.open
+    original = FileSystemStorage.open
 
-    def spy(self: FileSystemStorage, *args: Any, **kwargs: Any) -> "File[Any]":
-        files.append(real(self, *args, **kwargs))
+    def record_open(self: FileSystemStorage, *args: Any, **kwargs: Any) -> "File[Any]":
+        files.append(original(self, *args, **kwargs))
         return files[-1]
 
-    monkeypatch.setattr(FileSystemStorage, "open", spy)
+    monkeypatch.setattr(FileSystemStorage, "open", record_open)
     return files
 
 
@@ -365,7 +329,7 @@ def test_the_file_is_closed_when_the_response_ends(
     owner.head(URL, headers=headers)
     owner.get(URL, headers=headers)
     client.cookies = owner.cookies
-    client.get(URL, headers=headers).close()  # a browser that goes away
+    client.get(URL, headers=headers).close()  # a browser that disconnects
     assert [file.closed for file in opened] == [True, True, True]
 
 
@@ -376,7 +340,7 @@ def test_a_long_file_is_sent_in_blocks(owner: Browser, client: Client) -> None:
     assert [len(block) for block in response.streaming_content] == [65536, 65536, 8928]
 
 
-def test_an_asgi_server_streams_it_too(episode: DailyPodcast, opened: "list[File[Any]]") -> None:
+def test_an_asgi_server_streams_the_file_asynchronously(episode: DailyPodcast, opened: "list[File[Any]]") -> None:
     storage.write_atomic(NAME, AUDIO * 10)
     client = AsyncClient()
     client.force_login(episode.user)
@@ -390,23 +354,10 @@ def test_an_asgi_server_streams_it_too(episode: DailyPodcast, opened: "list[File
     assert [file.closed for file in opened] == [True]
 
 
-class Elsewhere(Storage):
-    """A bucket: its addresses are on another host, and each is new."""
-
-    def exists(self, name: str) -> bool:
-        return True
-
-    def url(self, name: str | None) -> str:
-        return f"https://bucket.example.com/{name}?signed"
-
-    def open(self, name: str, mode: str = "rb") -> Any:
-        raise AssertionError("the bucket serves it, not this process")
-
-
 @pytest.fixture
 def bucket(settings: Any) -> None:
-    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "tests.web.test_audio.Elsewhere"}}
-    assert isinstance(storages["default"], Elsewhere)
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "tests.web.clients.RemoteStorage"}}
+    assert isinstance(storages["default"], RemoteStorage)
 
 
 def test_a_storage_on_another_host_gets_a_redirect(owner: Browser, bucket: None) -> None:
@@ -415,42 +366,42 @@ def test_a_storage_on_another_host_gets_a_redirect(owner: Browser, bucket: None)
     assert response["Cache-Control"] == "private, no-store"
 
 
-def test_a_file_that_is_gone_from_another_host_is_told(
+def test_a_file_that_is_missing_on_another_host_is_marked_on_the_row(
     owner: Browser, episode: DailyPodcast, bucket: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Elsewhere, "exists", lambda self, name: False)
+    monkeypatch.setattr(RemoteStorage, "exists", lambda self, name: False)
     assert owner.get(URL).status_code == 404
     episode.refresh_from_db()
     assert episode.error_code == Reason.MISSING
 
 
-def test_a_download_from_another_host_has_its_name(
+def test_a_download_from_another_host_has_a_file_name(
     owner: Browser, bucket: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def url(self: object, name: str, parameters: dict[str, str] | None = None) -> str:
         return f"https://bucket.example.com/{name}?{urlencode(parameters or {})}"
 
-    monkeypatch.setattr(Elsewhere, "url", url)
+    monkeypatch.setattr(RemoteStorage, "url", url)
     assert "ResponseContentDisposition=attachment%3B" in owner.get(f"{URL}?download=1")["Location"]
     assert owner.get(URL)["Location"].endswith("?")
 
 
-def test_a_disk_under_another_name_of_this_host_is_served_here(settings: Any, owner: Browser) -> None:
+def test_local_files_are_served_here_though_media_url_names_another_host(settings: Any, owner: Browser) -> None:
     settings.MEDIA_URL = "https://www.example.com/media/"
     assert owner.get(URL).body == AUDIO
 
 
 @pytest.mark.parametrize("who", MAY_NOT)
-def test_nobody_else_is_given_a_signed_address(episode: DailyPodcast, alex: User, bucket: None, who: str) -> None:
+def test_nobody_else_is_redirected(episode: DailyPodcast, alex: User, bucket: None, who: str) -> None:
     assert browser_of(who, alex).get(URL).status_code == 404
 
 
-def test_a_media_url_that_names_this_host_is_served_here(settings: Any, owner: Browser) -> None:
+def test_local_files_are_served_here_where_media_url_names_this_host(settings: Any, owner: Browser) -> None:
     settings.MEDIA_URL = "http://testserver/media/"
     assert owner.get(URL).body == AUDIO
 
 
-# Downloads, missing files, links, signed addresses, X-Accel
+# Downloads, missing files, symbolic links, X-Accel
 
 
 @pytest.mark.parametrize(
@@ -462,7 +413,7 @@ def test_a_media_url_that_names_this_host_is_served_here(settings: Any, owner: B
         ("昨日", "attachment; filename*=utf-8''%E6%98%A8%E6%97%A5%202023-12-07.mp3"),
     ],
 )
-def test_a_download_has_a_name_that_says_what_it_is(episode: DailyPodcast, title: str, name: str) -> None:
+def test_a_download_is_named_after_title_and_date(episode: DailyPodcast, title: str, name: str) -> None:
     DailyPodcast.objects.filter(pk=episode.pk).update(title=title)
     browser = Browser()
     browser.force_login(episode.user)
@@ -471,20 +422,20 @@ def test_a_download_has_a_name_that_says_what_it_is(episode: DailyPodcast, title
     assert "Content-Disposition" not in browser.get(URL)
 
 
-def test_a_missing_file_is_404_and_the_row_says_so_until_it_is_back(episode: DailyPodcast, media: Path) -> None:
+def test_a_missing_file_is_404_and_marked_on_the_row_until_it_is_back(episode: DailyPodcast, media: Path) -> None:
     browser = Browser()
     browser.force_login(episode.user)
-    away = (media / NAME).rename(media / "away")
+    moved = (media / NAME).rename(media / "moved")
     assert browser.get(URL).status_code == 404
     episode.refresh_from_db()
     assert (episode.error_code, episode.has_audio, episode.status) == (Reason.MISSING, False, Status.COMPLETED)
-    away.rename(media / NAME)
+    moved.rename(media / NAME)
     assert browser.get(URL).status_code == 200
     episode.refresh_from_db()
     assert (episode.error_code, episode.has_audio) == ("", True)
 
 
-def test_a_link_out_of_the_folder_is_not_followed(episode: DailyPodcast, media: Path) -> None:
+def test_a_symbolic_link_out_of_the_folder_is_not_followed(episode: DailyPodcast, media: Path) -> None:
     (media / NAME).unlink()
     (media / NAME).symlink_to(media / "courses" / "a.pdf")
     browser = Browser()
@@ -492,36 +443,7 @@ def test_a_link_out_of_the_folder_is_not_followed(episode: DailyPodcast, media: 
     assert browser.get(URL).status_code == 404
 
 
-def signed_url(podcast: DailyPodcast, user: User) -> str:
-    return reverse("dailycast:audio", args=[signed_urls.audio_token(podcast, user), "episode"])
-
-
-def test_a_signed_address_needs_no_session(episode: DailyPodcast, alex: User) -> None:
-    response = Browser().get(signed_url(episode, alex), headers={"Range": "bytes=0-3"})
-    assert (response.status_code, response.body) == (206, AUDIO[:4])
-    assert "sessionid" not in response.cookies
-
-
-@pytest.mark.parametrize("case", ["stranger", "inactive", "deleted", "too old", "forged", "another row"])
-def test_a_signed_address_is_worth_no_more_than_its_user(
-    episode: DailyPodcast, alex: User, case: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = User.objects.create_user("other")
-    address = signed_url(episode, other if case in ("stranger", "deleted") else alex)
-    if case == "inactive":
-        User.objects.filter(pk=alex.pk).update(is_active=False)
-    elif case == "deleted":
-        other.delete()
-    elif case == "too old":
-        monkeypatch.setattr(signed_urls, "MAX_AGE", -1)
-    elif case == "forged":
-        address = address.replace("/episode.mp3", "x/episode.mp3")
-    elif case == "another row":
-        DailyPodcast.objects.filter(pk=episode.pk).update(status=Status.FAILED)
-    assert Browser().get(address).status_code == 404
-
-
-def test_nginx_is_told_where_the_file_is(episode: DailyPodcast, settings: Any) -> None:
+def test_nginx_gets_the_internal_path(episode: DailyPodcast, settings: Any) -> None:
     settings.DAILYCAST_ACCEL_PREFIX = "/protected/"
     browser = Browser()
     browser.force_login(episode.user)

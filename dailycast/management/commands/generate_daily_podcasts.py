@@ -15,11 +15,11 @@ from ...models.dates import today
 from ...purchases import budget, prices
 from ...runners import nightly
 from ...runners.shutdown import stop_on_signals
-from . import count
+from . import positive_int
 
 STATUS = "Exit status: 0 nothing failed, 1 some failed, 2 stopped by a fault that every learner would meet."
-WIDTH = 30  # of the bar
-EVERY = 25  # learners, where there is no terminal
+BAR_WIDTH = 30  # characters of the progress bar
+PROGRESS_EVERY = 25  # learners, where the output is no terminal
 
 
 class Command(BaseCommand):
@@ -27,9 +27,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--date", type=date.fromisoformat, help="YYYY-MM-DD; by default the local day")
-        parser.add_argument("--limit", type=count, help="make this many episodes at most")
+        parser.add_argument("--limit", type=positive_int, help="make this many episodes at most")
         parser.add_argument("--dry-run", action="store_true", help="say how many there would be, and what they cost")
-        parser.add_argument("--concurrency", type=count, default=8, help="episodes at the same time; by default 8")
+        parser.add_argument(
+            "--concurrency", type=positive_int, default=8, help="episodes at the same time; by default 8"
+        )
         parser.add_argument("--retry", action="store_true", help="try those again that failed or have no audio")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -38,7 +40,7 @@ class Command(BaseCommand):
             if conf.DAILYCAST_LEARNER_CONTEXT:
                 import_callable(conf.DAILYCAST_LEARNER_CONTEXT)
             if options["dry_run"]:
-                return self.forecast(nightly.forecast(day, limit, options["retry"]), day)
+                return self.report_forecast(nightly.forecast(day, limit, options["retry"]), day)
         except DailycastError as error:
             raise CommandError(str(error)) from error
         if reason := storage.unwritable_reason():
@@ -46,23 +48,23 @@ class Command(BaseCommand):
         with stop_on_signals():
             edition = nightly.Edition(day, limit, options["concurrency"], options["retry"])
             total = len(edition.learners)
-            self.report(edition.make(lambda tally: self.tell(tally, total)), total)
+            self.report(edition.make(lambda tally: self.show_progress(tally, total)), total)
         return None
 
-    def forecast(self, found: nightly.Forecast, day: date) -> None:
-        self.stdout.write(f"{day}: {found.episodes} episodes to make, about {prices.text(found.usd)} in all.")
-        self.stdout.write(f"Made before: {found.already_made}. {skips(found.skipped)}")
-        if found.failed:
-            self.stdout.write(f"The records of {found.failed} cannot be read: make one by hand to see why.")
+    def report_forecast(self, forecast: nightly.Forecast, day: date) -> None:
+        self.stdout.write(f"{day}: {forecast.episodes} episodes to make, about {prices.text(forecast.usd)} in all.")
+        self.stdout.write(f"Made before: {forecast.already_made}. {skipped_text(forecast.skipped)}")
+        if forecast.failed:
+            self.stdout.write(f"The records of {forecast.failed} cannot be read: make one by hand to see why.")
         if (left := budget.left_today()) is not None:
             self.stdout.write(f"The budget of today has {prices.text(left)} left.")
 
-    def tell(self, tally: nightly.Tally, total: int) -> None:
+    def show_progress(self, tally: nightly.Tally, total: int) -> None:
         if self.stdout.isatty():
-            done = "#" * (WIDTH * tally.seen // max(total, 1))
-            self.stdout.write(f"\r[{done:<{WIDTH}}] {tally.seen}/{total}  made {tally.made}", ending="")
+            bar = "#" * (BAR_WIDTH * tally.seen // max(total, 1))
+            self.stdout.write(f"\r[{bar:<{BAR_WIDTH}}] {tally.seen}/{total}  made {tally.made}", ending="")
             self.stdout.flush()
-        elif tally.seen % EVERY == 0:
+        elif tally.seen % PROGRESS_EVERY == 0:
             self.stdout.write(f"{tally.seen} of {total} learners: made {tally.made}, failed {tally.failed}")
 
     def report(self, tally: nightly.Tally, total: int) -> None:
@@ -70,7 +72,7 @@ class Command(BaseCommand):
             self.stdout.write("")
         without = f" ({tally.without_audio} without the audio they should have)" if tally.without_audio else ""
         self.stdout.write(f"Made {tally.made}{without}, failed {tally.failed}, made before {tally.already_made}.")
-        self.stdout.write(skips(tally.skipped))
+        self.stdout.write(skipped_text(tally.skipped))
         if tally.script_only:
             self.stdout.write(f"Script-only, because no voice is configured for them: {tally.script_only}.")
         if tally.put_back:
@@ -90,5 +92,5 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def skips(skipped: dict[Skip, int]) -> str:
+def skipped_text(skipped: dict[Skip, int]) -> str:
     return "Skipped: " + ", ".join(f"{number} {reason.label}" for reason, number in skipped.items()) + "."

@@ -1,4 +1,4 @@
-"""`manage.py generate_test_podcast --language en`: one episode, now, for one learner."""
+"""`manage.py generate_test_podcast --language en`: make one episode for one learner, in this process."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from ... import services
 from ...audio import storage
 from ...conf import conf
 from ...errors import DailycastError
-from ...jobs import queue as jobs
+from ...jobs import queue
 from ...learner import display_name
 from ...models import DailyPodcast, Source, Status
 from ...purchases import prices
@@ -33,20 +33,20 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         minutes = options["minutes"]
         if options["retry"] is not None:
-            return self.again(options["retry"])
+            return self.retry(options["retry"])
         if minutes is not None and not 0.5 <= minutes <= 30:
             raise CommandError("--minutes must be between 0.5 and 30.")
         user = find_user(options["user"] or conf.DAILYCAST_TEST_USER_ID)
         if reason := storage.unwritable_reason():
             raise CommandError(f"No MP3 can be saved: {reason}. Make MEDIA_ROOT writable for this user.")
-        asked = {"source": Source.COMMAND, "minutes": minutes, "with_audio": not options["script_only"]}
+        request = {"source": Source.COMMAND, "minutes": minutes, "with_audio": not options["script_only"]}
         try:
-            podcast = jobs.submit(user, options["language"], **asked)
+            podcast = queue.submit(user, options["language"], **request)
         except DailycastError as error:
             raise CommandError(str(error)) from error
         return self.report(services.retry_now(podcast))
 
-    def again(self, pk: int) -> None:
+    def retry(self, pk: int) -> None:
         podcast = DailyPodcast.objects.filter(pk=pk).first()
         if podcast is None:
             raise CommandError(f"There is no episode {pk}.")
@@ -60,7 +60,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Script: {len(podcast.script_text):,} characters by {podcast.llm_provider}")
         if podcast.has_audio:
             minutes, seconds = divmod(round(podcast.duration_seconds or 0), 60)
-            size = filesizeformat(podcast.audio_bytes or 0).replace("\xa0", " ")  # for grep's sake
+            size = filesizeformat(podcast.audio_bytes or 0).replace("\xa0", " ")  # so that grep finds it
             self.stdout.write(f"Audio: {storage.display_location(str(podcast.audio_file))}")
             self.stdout.write(
                 f"Length: {minutes} min {seconds:02} s, {size}, spoken by {podcast.tts_voice} ({podcast.tts_provider})"
@@ -72,25 +72,25 @@ class Command(BaseCommand):
         self.stdout.write(self.style.SUCCESS(f"Podcast generated successfully (id={podcast.pk}) for user {name}"))
 
 
-def find_user(wanted: str) -> AbstractBaseUser:
-    """The user of that username or id; with none wanted the first active learner, else the first active user."""
+def find_user(name_or_id: str) -> AbstractBaseUser:
+    """The user with that username or id. Empty: the first active learner, else the first active user."""
     users = get_user_model()._default_manager.order_by("pk")
-    if not wanted:
+    if not name_or_id:
         active = users.filter(is_active=True)
-        found = active.filter(is_staff=False).first() or active.first()
-        if found is None:
+        user = active.filter(is_staff=False).first() or active.first()
+        if user is None:
             raise CommandError("There is no active user. Make one: manage.py createsuperuser")
-        return found
-    named = users.filter(**{get_user_model().USERNAME_FIELD: wanted}).first() or by_id(wanted)
-    if named is None:
-        raise CommandError(f"There is no user with the name or id {wanted!r}.")
-    if not named.is_active:
-        raise CommandError(f"The user {wanted!r} is not active, so nobody could listen.")
-    return named
+        return user
+    found = users.filter(**{get_user_model().USERNAME_FIELD: name_or_id}).first() or user_by_id(name_or_id)
+    if found is None:
+        raise CommandError(f"There is no user with the name or id {name_or_id!r}.")
+    if not found.is_active:
+        raise CommandError(f"The user {name_or_id!r} is not active, so nobody could listen.")
+    return found
 
 
-def by_id(wanted: str) -> AbstractBaseUser | None:
+def user_by_id(text: str) -> AbstractBaseUser | None:
     try:
-        return get_user_model()._default_manager.filter(pk=wanted).first()
-    except (ValueError, ValidationError, OverflowError):  # no id of this user model's kind
+        return get_user_model()._default_manager.filter(pk=text).first()
+    except (ValueError, ValidationError, OverflowError):  # not an id of this user model
         return None

@@ -1,4 +1,4 @@
-"""`manage.py prune_podcasts`: delete what is older than the settings say. Made for cron."""
+"""`manage.py prune_podcasts`: delete old clips and audio, by the settings. Meant for cron."""
 
 from typing import Any
 
@@ -11,5 +11,7 @@ class Command(BaseCommand):
     help = "Delete old clips, audio older than DAILYCAST_KEEP_AUDIO_DAYS, and sum up the ledger of a year ago."
 
     def handle(self, *_: Any, **options: Any) -> None:
-        done = prune()
-        self.stdout.write(f"Deleted: {done.clips} clips, {done.audio} audio files. Summed up: {done.calls} calls.")
+        pruned = prune()
+        self.stdout.write(
+            f"Deleted: {pruned.clips} clips, {pruned.audio} audio files. Summed up: {pruned.calls} calls."
+        )

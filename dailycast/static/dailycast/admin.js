@@ -1,24 +1,24 @@
 "use strict";
-// While an episode is being made, ask for its state, and show the page anew when it changed.
-// A page in which somebody has begun to type is left alone.
+// While an episode is being made, poll its state, and reload the page when it changed.
+// A page in which somebody has begun to type is not reloaded.
 {
   const line = document.querySelector("[data-dailycast-url]");
   const forms = [...document.querySelectorAll("form")];
-  let typed = false;
-  for (const form of forms) form.addEventListener("input", () => { typed = true; });
+  let isEdited = false;
+  for (const form of forms) form.addEventListener("input", () => { isEdited = true; });
 
-  const ask = async () => {
+  const poll = async () => {
     try {
-      const answer = await fetch(line.dataset.dailycastUrl, { credentials: "same-origin" });
-      const state = answer.ok ? await answer.json() : null;
+      const response = await fetch(line.dataset.dailycastUrl, { credentials: "same-origin" });
+      const state = response.ok ? await response.json() : null;
       if (state && state.text !== line.textContent.trim()) {
-        if (!typed) return window.location.reload();
+        if (!isEdited) return window.location.reload();
         line.textContent = state.text;
       }
     } catch {
-      // the server does not answer: ask again later
+      // no answer: try again
     }
-    window.setTimeout(ask, 2000);
+    window.setTimeout(poll, 2000);
   };
-  if (line) window.setTimeout(ask, 1000);
+  if (line) window.setTimeout(poll, 1000);
 }

@@ -1,26 +1,26 @@
 "use strict";
-// The player on top of the browser's own <audio>, which does without any of this: sentences and chapters that seek, speeds,
-// keys, a place to go on from. Then the rest of the learner's pages: a state to watch, a link to copy.
-// A page may load this file twice (each player brings it); what stands already is left alone.
+// The player, on top of the browser's own <audio>, which also works without this file: sentences and chapters that seek,
+// speeds, keyboard shortcuts, a saved position. Then the rest of the learner's pages: a status to poll, a link to copy.
+// A page may load this file twice, once for each player; elements that are set up already are skipped.
 {
-  const SPEED = "dailycast-speed";
-  const KEYS = "dailycast-keys";
-  const KEEP_EVERY = 10000; // ms between two times that the place is kept while it plays
-  const HANDS_OFF = 8000; // ms for which the text is not moved after somebody moved it
-  const ASK_EVERY = 2000; // ms between two looks at an episode in the making
+  const SPEED_KEY = "dailycast-speed"; // in localStorage
+  const SHORTCUTS_KEY = "dailycast-keys";
+  const SAVE_INTERVAL = 10000; // ms between two saves of the position while it plays
+  const SCROLL_PAUSE = 8000; // ms without automatic scrolling after the learner scrolled
+  const POLL_INTERVAL = 2000; // ms
   const players = [];
 
-  const remembered = (key) => {
+  const readSetting = (key) => {
     try { return window.localStorage.getItem(key); } catch { return null; } // the browser may forbid it
   };
-  const remember = (key, value) => {
-    try { window.localStorage.setItem(key, value); } catch { /* then it is not remembered */ }
+  const saveSetting = (key, value) => {
+    try { window.localStorage.setItem(key, value); } catch { /* forbidden: it is used on this page only */ }
   };
-  let usesKeys = remembered(KEYS) !== "off";
-  const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
-  const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  let shortcutsEnabled = readSetting(SHORTCUTS_KEY) !== "off";
+  const formatTime = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+  const formatText = (text, values) => text.replace(/\{(\w+)\}/g, (placeholder, name) => values[name] ?? placeholder);
 
-  const send = (url, token, seconds, keepalive) => fetch(url, {
+  const sendPosition = (url, token, seconds, keepalive) => fetch(url, {
     method: "PUT",
     keepalive,
     credentials: "same-origin",
@@ -32,22 +32,22 @@
     constructor(root) {
       this.root = root;
       this.audio = root.querySelector("audio");
-      this.words = root.dataset; // translated
-      this.kept = Number(root.dataset.position);
-      this.moved = false; // by the learner: until then there is nothing to keep
-      this.sought = this.resuming = false; // a place was chosen; the next seek is our own
-      this.keptAt = this.leaveUntil = 0;
+      this.texts = root.dataset; // translated
+      this.savedPosition = Number(root.dataset.position);
+      this.isUsed = false; // played or sought by the learner; before that there is no position to save
+      this.hasSought = this.isResuming = false; // the learner chose a position; the next seek is not the learner's
+      this.savedAt = this.scrollPausedUntil = 0;
       this.script = root.querySelector(".dailycast-script");
       this.sentences = this.buttons(".dailycast-cues > li");
       this.chapters = this.buttons(".dailycast-chapters > li");
       this.speeds = [...root.querySelectorAll("[data-rate]")];
       this.keys = root.querySelector(".dailycast-keys");
-      this.listen();
-      this.show();
-      this.setSpeed(Number(remembered(SPEED)) || 1);
+      this.addListeners();
+      this.showControls();
+      this.setSpeed(Number(readSetting(SPEED_KEY)) || 1);
     }
 
-    // A list of what begins when becomes a list of buttons: without this script they would do nothing.
+    // Turns the items of a list into buttons that seek. The HTML has none, because they need this script.
     buttons(selector) {
       return [...this.root.querySelectorAll(selector)].map((item) => {
         const button = document.createElement("button");
@@ -59,66 +59,67 @@
       });
     }
 
-    show() {
+    showControls() {
       this.root.querySelector(".dailycast-controls").hidden = false;
       this.keys.hidden = false;
-      this.keys.querySelector("input").checked = usesKeys;
+      this.keys.querySelector("input").checked = shortcutsEnabled;
       if (this.sentences.length) this.script.classList.add("dailycast-follows");
     }
 
-    listen() {
+    addListeners() {
       const { audio, root } = this;
-      const on = (names, react, target = audio) => names.split(" ").forEach((name) => target.addEventListener(name, react));
-      on("timeupdate seeking", () => this.tick());
-      on("play", () => this.begin());
-      on("pause ended", () => this.keep());
-      on("seeked", () => this.arrive());
+      const on = (names, handler, target = audio) => names.split(" ").forEach((name) => target.addEventListener(name, handler));
+      on("timeupdate seeking", () => this.onTimeUpdate());
+      on("play", () => this.onPlay());
+      on("pause ended", () => this.savePosition());
+      on("seeked", () => this.onSeeked());
       on("ratechange", () => this.showSpeed());
-      on("error", () => this.say(this.words.failed));
-      on("pagehide", () => this.keep(true), window);
-      on("visibilitychange", () => document.hidden && this.keep(true), document); // phones often tell no more than this
-      on("wheel touchmove pointerdown keydown", () => { this.leaveUntil = Date.now() + HANDS_OFF; }, this.script ?? root);
-      on("change", (event) => this.setKeys(event.target.checked), this.keys.querySelector("input"));
+      on("error", () => this.announce(this.texts.failed));
+      on("pagehide", () => this.savePosition(true), window);
+      on("visibilitychange", () => document.hidden && this.savePosition(true), document); // often the last event on a phone
+      on("wheel touchmove pointerdown keydown", () => { this.scrollPausedUntil = Date.now() + SCROLL_PAUSE; }, this.script ?? root);
+      on("change", (event) => this.enableShortcuts(event.target.checked), this.keys.querySelector("input"));
       for (const button of root.querySelectorAll("[data-skip]")) on("click", () => this.skip(Number(button.dataset.skip)), button);
       for (const button of this.speeds) on("click", () => this.chooseSpeed(Number(button.dataset.rate)), button);
       audio.readyState ? this.resume() : audio.addEventListener("loadedmetadata", () => this.resume(), { once: true });
     }
 
-    say(text) {
+    announce(text) {
       this.root.querySelector(".dailycast-said").textContent = text;
     }
 
-    // Where it plays
+    // Position
 
     resume() {
-      const at = this.kept;
-      if (this.sought || at < 1 || at > this.audio.duration - 5) return; // chosen already; hardly begun; heard to its end
-      this.resuming = true;
-      this.audio.currentTime = at;
-      this.say(fill(this.words.resumed, { time: clock(at) }));
+      const seconds = this.savedPosition;
+      const isAtEdge = seconds < 1 || seconds > this.audio.duration - 5; // hardly begun, or heard to its end
+      if (this.hasSought || isAtEdge) return;
+      this.isResuming = true;
+      this.audio.currentTime = seconds;
+      this.announce(formatText(this.texts.resumed, { time: formatTime(seconds) }));
     }
 
-    begin() {
-      this.moved = true;
+    onPlay() {
+      this.isUsed = true;
       for (const other of players) if (other !== this) other.audio.pause();
-      this.tellSystem();
+      this.updateMediaSession();
     }
 
-    // Also by the browser's own bar, which moves a player that does not play.
-    arrive() {
-      if (!this.resuming) this.moved = true;
-      this.resuming = false;
-      this.keep();
+    // Also called for the browser's own seek bar, which works while the audio is paused.
+    onSeeked() {
+      if (!this.isResuming) this.isUsed = true;
+      this.isResuming = false;
+      this.savePosition();
     }
 
     playFrom(seconds) {
       this.seek(seconds);
-      this.leaveUntil = 0;
+      this.scrollPausedUntil = 0;
       this.play();
     }
 
     play() {
-      this.audio.play().catch(() => {}); // "error" tells what there is to tell
+      this.audio.play().catch(() => {}); // the "error" event announces it
     }
 
     toggle() {
@@ -126,7 +127,7 @@
     }
 
     seek(seconds) {
-      this.moved = this.sought = true;
+      this.isUsed = this.hasSought = true;
       this.audio.currentTime = Math.min(Math.max(seconds, 0), this.audio.duration || seconds);
     }
 
@@ -134,56 +135,57 @@
       this.seek(this.audio.currentTime + seconds);
     }
 
-    tick() {
-      this.mark(this.chapters);
-      const sentence = this.mark(this.sentences);
-      if (sentence) this.follow(sentence);
-      if (Date.now() - this.keptAt >= KEEP_EVERY && !this.audio.paused) this.keep();
+    onTimeUpdate() {
+      this.markCurrent(this.chapters);
+      const sentence = this.markCurrent(this.sentences);
+      if (sentence) this.scrollTo(sentence);
+      if (Date.now() - this.savedAt >= SAVE_INTERVAL && !this.audio.paused) this.savePosition();
     }
 
-    // The last one that has begun is current. A hair's breadth of it may be missing: players round.
-    mark(parts) {
-      const now = parts.findLast((part) => part.start <= this.audio.currentTime + 0.05);
-      const before = parts.find((part) => part.button.hasAttribute("aria-current"));
-      if (now === before) return null;
-      before?.button.removeAttribute("aria-current");
-      now?.button.setAttribute("aria-current", "true");
-      return now;
+    // The last part that has begun is the current one. 0.05 s of tolerance, because players round the time.
+    // Returns it if it changed.
+    markCurrent(parts) {
+      const current = parts.findLast((part) => part.start <= this.audio.currentTime + 0.05);
+      const previous = parts.find((part) => part.button.hasAttribute("aria-current"));
+      if (current === previous) return null;
+      previous?.button.removeAttribute("aria-current");
+      current?.button.setAttribute("aria-current", "true");
+      return current;
     }
 
-    follow(sentence) {
-      if (Date.now() < this.leaveUntil) return;
+    scrollTo(sentence) {
+      if (Date.now() < this.scrollPausedUntil) return;
       const top = sentence.button.offsetTop - this.script.clientHeight / 3;
-      const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-      this.script.scrollTo({ top, behavior: calm ? "instant" : "smooth" });
+      const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+      this.script.scrollTo({ top, behavior: reducedMotion ? "instant" : "smooth" });
     }
 
-    async keep(leaving = false) {
+    async savePosition(isLeaving = false) {
       const { positionUrl, csrf } = this.root.dataset;
-      const at = this.audio.currentTime;
-      if (!this.moved || !positionUrl || !csrf || Math.abs(at - this.kept) < 0.5) return;
-      [this.kept, this.keptAt] = [at, Date.now()];
+      const seconds = this.audio.currentTime;
+      if (!this.isUsed || !positionUrl || !csrf || Math.abs(seconds - this.savedPosition) < 0.5) return;
+      [this.savedPosition, this.savedAt] = [seconds, Date.now()];
       try {
-        const answer = await send(positionUrl, csrf, at, leaving);
-        if (!answer.ok) throw new Error(answer.statusText);
-        if ((await answer.json()).heard) this.showHeard();
+        const response = await sendPosition(positionUrl, csrf, seconds, isLeaving);
+        if (!response.ok) throw new Error(response.statusText);
+        if ((await response.json()).heard) this.showHeard();
       } catch {
-        this.kept = -1; // it is not kept: the next time tries again
+        this.savedPosition = -1; // not saved: the next call tries again
       }
     }
 
     showHeard() {
       const mark = this.root.querySelector(".dailycast-heard");
-      if (mark.hidden) this.say(this.words.heard);
+      if (mark.hidden) this.announce(this.texts.heard);
       mark.hidden = false;
     }
 
-    // How fast
+    // Speed
 
     chooseSpeed(speed) {
       this.setSpeed(speed);
-      remember(SPEED, speed);
-      this.say(fill(this.words.speed, { speed: `${speed}×` }));
+      saveSetting(SPEED_KEY, speed);
+      this.announce(formatText(this.texts.speed, { speed: `${speed}×` }));
     }
 
     setSpeed(speed) {
@@ -197,9 +199,9 @@
       }
     }
 
-    // The lock screen, the keys of a headset
+    // Lock screen and headset buttons
 
-    tellSystem() {
+    updateMediaSession() {
       if (!("mediaSession" in navigator)) return;
       const { title, show, cover } = this.root.dataset;
       const artwork = cover ? [{ src: cover }] : [];
@@ -209,20 +211,21 @@
         seekforward: ({ seekOffset }) => this.skip(seekOffset || 30),
         seekto: ({ seekTime }) => this.seek(seekTime),
       };
-      for (const [action, react] of Object.entries(actions)) {
-        try { navigator.mediaSession.setActionHandler(action, react); } catch { /* this system does not know it */ }
+      for (const [action, handler] of Object.entries(actions)) {
+        try { navigator.mediaSession.setActionHandler(action, handler); } catch { /* the browser does not support it */ }
       }
     }
 
-    // Keys
+    // Keyboard shortcuts
 
-    setKeys(on) {
-      usesKeys = on; // for this page also where nothing can be remembered
-      remember(KEYS, on ? "on" : "off");
+    enableShortcuts(enabled) {
+      shortcutsEnabled = enabled; // on this page also where localStorage is forbidden
+      saveSetting(SHORTCUTS_KEY, enabled ? "on" : "off");
     }
 
-    press(key) {
-      const react = {
+    // Whether the key is a shortcut.
+    handleKey(key) {
+      const handler = {
         " ": () => this.toggle(),
         k: () => this.toggle(),
         j: () => this.skip(-10),
@@ -230,26 +233,26 @@
         ArrowLeft: () => this.skip(-5),
         ArrowRight: () => this.skip(5),
       }[key.length === 1 ? key.toLowerCase() : key];
-      react?.();
-      return Boolean(react);
+      handler?.();
+      return Boolean(handler);
     }
   }
 
-  // Whose key it is: the player in which the focus is, else the one that played last, if the focus is nowhere.
+  // The player that a key is for: the one with the focus. If nothing has the focus: the one that plays, else the first.
   const playerFor = (target) => {
-    const inside = players.find((player) => player.root.contains(target));
-    const nowhere = target === document.body || target.matches("main");
-    return inside ?? (nowhere ? players.find((player) => !player.audio.paused) ?? players[0] : undefined);
+    const focused = players.find((player) => player.root.contains(target));
+    const hasNoFocus = target === document.body || target.matches("main");
+    return focused ?? (hasNoFocus ? players.find((player) => !player.audio.paused) ?? players[0] : undefined);
   };
-  const typing = (target) => target.isContentEditable || target.matches("textarea, select, input:not([type=checkbox])");
-  const takenBySpace = "button, a, summary, input, audio";
-  const takenByArrows = "audio";
+  const isTextInput = (target) => target.isContentEditable || target.matches("textarea, select, input:not([type=checkbox])");
+  const HANDLES_SPACE = "button, a, summary, input, audio"; // elements with a use of their own for the key
+  const HANDLES_ARROWS = "audio";
 
   const onKey = (event) => {
     const { key, target } = event;
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(target)) return;
-    if ((key === " " && target.matches(takenBySpace)) || (key.startsWith("Arrow") && target.matches(takenByArrows))) return;
-    if (usesKeys && playerFor(target)?.press(key)) event.preventDefault();
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTextInput(target)) return;
+    if ((key === " " && target.matches(HANDLES_SPACE)) || (key.startsWith("Arrow") && target.matches(HANDLES_ARROWS))) return;
+    if (shortcutsEnabled && playerFor(target)?.handleKey(key)) event.preventDefault();
   };
 
   for (const root of document.querySelectorAll(".dailycast-player:not([data-ready])")) {
@@ -259,34 +262,34 @@
   }
   if (players.length) document.addEventListener("keydown", onKey);
 
-  // An episode in the making
+  // An episode that is being made
 
-  // Who listens to another episode meanwhile is not torn out of it.
-  const offer = (box) => {
+  // In place of a reload, which would interrupt a learner who is listening to another episode.
+  const showReloadLink = (box) => {
     box.querySelector(".dailycast-busy").remove();
     box.querySelector("a").hidden = false;
   };
 
-  const watch = async (box) => {
+  const pollStatus = async (box) => {
     try {
-      const answer = await fetch(box.dataset.dailycastPoll, { credentials: "same-origin" });
-      if (answer.redirected || answer.status === 404) return window.location.reload(); // signed out, or it is gone
-      const state = await answer.json();
+      const response = await fetch(box.dataset.dailycastPoll, { credentials: "same-origin" });
+      if (response.redirected || response.status === 404) return window.location.reload(); // signed out, or deleted
+      const state = await response.json();
       const line = box.querySelector("[role=status]");
       if (line.textContent !== state.text) line.textContent = state.text;
-      if (!state.in_the_making) return players.some((player) => player.moved) ? offer(box) : window.location.reload();
+      if (!state.in_the_making) return players.some((player) => player.isUsed) ? showReloadLink(box) : window.location.reload();
     } catch {
-      // the server does not answer, or not well: ask again later
+      // no answer, or no JSON: try again
     }
-    window.setTimeout(watch, ASK_EVERY, box);
+    window.setTimeout(pollStatus, POLL_INTERVAL, box);
   };
 
   for (const box of document.querySelectorAll("[data-dailycast-poll]:not([data-ready])")) {
     box.dataset.ready = "";
-    window.setTimeout(watch, ASK_EVERY, box);
+    window.setTimeout(pollStatus, POLL_INTERVAL, box);
   }
 
-  // The private link
+  // The private feed's link
 
   const copy = async (button) => {
     const field = document.getElementById(button.dataset.dailycastCopy);
@@ -294,7 +297,7 @@
     try {
       await navigator.clipboard.writeText(field.value);
     } catch {
-      document.execCommand("copy"); // a page without https has no clipboard
+      document.execCommand("copy"); // the clipboard API needs https
     }
     button.closest("section").querySelector("[role=status]").textContent = button.dataset.copied;
   };

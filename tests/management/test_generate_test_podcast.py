@@ -19,7 +19,7 @@ def run(*options: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def plain(settings: Any) -> None:
+def no_learner_context(settings: Any) -> None:
     settings.DAILYCAST_LEARNER_CONTEXT = ""
 
 
@@ -36,7 +36,7 @@ def test_without_keys_it_is_script_only(alex: User, logged: pytest.LogCaptureFix
     assert (row.tts_provider, row.source, media.exists()) == ("none", Source.COMMAND, False)
 
 
-def test_with_keys_it_tells_of_the_mp3(cloud: Cloud, alex: User, media: Path) -> None:
+def test_with_keys_it_reports_the_mp3(cloud: Cloud, alex: User, media: Path) -> None:
     cloud.script = "# T\n" + "One more sentence for a longer episode. " * 20
     lines = run("--language", "en")
     row = DailyPodcast.objects.get()
@@ -48,7 +48,7 @@ def test_with_keys_it_tells_of_the_mp3(cloud: Cloud, alex: User, media: Path) ->
     assert lines[4] == f"Podcast generated successfully (id={row.pk}) for user Alex"
 
 
-def test_it_may_be_run_as_often_as_one_likes(alex: User) -> None:
+def test_it_can_be_run_again(alex: User) -> None:
     assert [run()[-1] for _ in range(3)] == [
         f"Podcast generated successfully (id={pk}) for user Alex"
         for pk in DailyPodcast.objects.order_by("pk").values_list("pk", flat=True)
@@ -64,47 +64,47 @@ def test_script_only_and_minutes(cloud: Cloud, alex: User) -> None:
 def people() -> dict[str, User]:
     make = User.objects.create_user
     return {
-        "gone": make("gone", is_active=False),
+        "inactive": make("inactive", is_active=False),
         "boss": make("boss", is_staff=True),
         "kim": make("kim"),
         "lee": make("lee"),
     }
 
 
-def chosen(*options: str) -> str:
+def chosen_user(*options: str) -> str:
     return run("--script-only", *options)[-1].rpartition(" ")[2]
 
 
-def test_nobody_pays_for_a_learner_who_is_gone() -> None:
+def test_an_inactive_learner_is_refused() -> None:
     people()
-    with pytest.raises(CommandError, match="The user 'gone' is not active, so nobody could listen"):
-        run("--user", "gone")
+    with pytest.raises(CommandError, match="The user 'inactive' is not active, so nobody could listen"):
+        run("--user", "inactive")
 
 
-def test_whom_it_takes(settings: Any) -> None:
-    who = people()
-    assert chosen() == "kim"
-    assert chosen("--user", "lee") == "lee"
-    assert chosen("--user", str(who["boss"].pk)) == "boss"
-    settings.DAILYCAST_TEST_USER_ID = who["lee"].pk
-    assert chosen() == "lee"
-    assert chosen("--user", "kim") == "kim"
+def test_the_user_is_the_option_then_the_setting_then_the_first_learner(settings: Any) -> None:
+    users = people()
+    assert chosen_user() == "kim"
+    assert chosen_user("--user", "lee") == "lee"
+    assert chosen_user("--user", str(users["boss"].pk)) == "boss"
+    settings.DAILYCAST_TEST_USER_ID = users["lee"].pk
+    assert chosen_user() == "lee"
+    assert chosen_user("--user", "kim") == "kim"
 
 
 def test_a_username_of_digits_comes_before_an_id() -> None:
-    who = people()
-    User.objects.create_user(str(who["lee"].pk), first_name="Digits")
-    assert chosen("--user", str(who["lee"].pk)) == "Digits"
+    users = people()
+    User.objects.create_user(str(users["lee"].pk), first_name="Digits")
+    assert chosen_user("--user", str(users["lee"].pk)) == "Digits"
 
 
 def test_without_learners_it_takes_active_staff() -> None:
-    User.objects.create_user("gone", is_active=False)
+    User.objects.create_user("inactive", is_active=False)
     User.objects.create_user("boss", is_staff=True)
-    assert chosen() == "boss"
+    assert chosen_user() == "boss"
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--user", "nobody"], "There is no user with the name or id 'nobody'."),
         (["--user", "99999999999999999999999"], "There is no user with the name or id '99999999999999999999999'."),
@@ -114,33 +114,35 @@ def test_without_learners_it_takes_active_staff() -> None:
         (["--minutes", "nan"], "--minutes must be between 0.5 and 30."),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_paid(cloud: Cloud, alex: User, options: list[str], told: str) -> None:
-    with pytest.raises(CommandError) as caught:
+def test_invalid_options_are_refused_before_anything_is_bought(
+    cloud: Cloud, alex: User, options: list[str], message: str
+) -> None:
+    with pytest.raises(CommandError) as error:
         run(*options)
-    assert told in str(caught.value)
-    assert (caught.value.returncode, DailyPodcast.objects.count(), cloud.calls) == (1, 0, [])
+    assert message in str(error.value)
+    assert (error.value.returncode, DailyPodcast.objects.count(), cloud.calls) == (1, 0, [])
 
 
-def test_no_user_at_all() -> None:
-    User.objects.create_user("gone", is_active=False)
+def test_without_an_active_user_it_says_how_to_make_one() -> None:
+    User.objects.create_user("inactive", is_active=False)
     with pytest.raises(CommandError, match="There is no active user. Make one: manage.py createsuperuser"):
         run()
 
 
-def test_a_test_user_who_is_not_there_is_named(alex: User, settings: Any) -> None:
+def test_an_unknown_test_user_is_named(alex: User, settings: Any) -> None:
     settings.DAILYCAST_TEST_USER_ID = "404"
     with pytest.raises(CommandError, match="There is no user with the name or id '404'."):
         run()
 
 
-def test_unwritable_media_is_refused_before_anything_is_paid(cloud: Cloud, alex: User, media: Path) -> None:
+def test_unwritable_media_is_refused_before_anything_is_bought(cloud: Cloud, alex: User, media: Path) -> None:
     media.write_text("a file in the folder's place")
     with pytest.raises(CommandError, match=f"No MP3 can be saved: {media} is not a folder. Make MEDIA_ROOT writable"):
         run()
     assert cloud.calls == []
 
 
-def test_a_language_that_nobody_writes_is_an_error_not_english(alex: User) -> None:
+def test_a_language_without_a_writer_is_an_error_not_english(alex: User) -> None:
     with pytest.raises(CommandError, match=r"No writer could write the script\. template: .*Korean"):
         run("--language", "ko")
 
@@ -151,7 +153,7 @@ def test_a_bad_setting_is_named(alex: User, settings: Any) -> None:
         run()
 
 
-def test_a_voice_that_fails_is_told_and_the_script_stays(cloud: Cloud, alex: User) -> None:
+def test_a_voice_that_fails_is_reported_and_the_script_is_saved(cloud: Cloud, alex: User) -> None:
     cloud.fail("polly", Fault.BAD_KEY, times=None)
     lines = run()
     assert lines[1].startswith("Audio: none. Script only: the voice failed. polly: ")
