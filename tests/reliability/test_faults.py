@@ -36,6 +36,7 @@ from dailycast.studio import estimate, voices
 from dailycast.tts import polly
 from dailycast.tts.base import Voice
 from tests.cloud import Cloud, Fault
+from tests.jobs.rows import in_threads
 
 from .five_learners import (
     MOST_THROTTLED,
@@ -749,19 +750,8 @@ def test_of_two_workers_on_one_job_one_pays(cloud: Cloud, media: Path) -> None:
     cloud.script = script
     cloud.latency = {"openai": 0.1, "polly": 0.05}
     podcast = queue.submit(User.objects.get(first_name=UNLUCKY), "en")
-    gate, got = threading.Barrier(2), list[object]()
-
-    def work() -> None:
-        gate.wait(5)
-        got.append(services.run(podcast.pk))
-        connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert sorted(each is None for each in got) == [False, True]
+    jobs = in_threads(lambda _: services.run(podcast.pk), number=2, retry=False)
+    assert sorted(job is None for job in jobs) == [False, True]
     assert_well(UNLUCKY)
     assert (len(calls_about(cloud, "openai")), len(calls_about(cloud, "polly"))) == (1, 3)
     assert most_repeated(cloud, "polly") == 1
