@@ -431,7 +431,7 @@ def test_an_episode_that_can_neither_be_saved_nor_deleted_ends_and_is_counted(
 # The database
 
 
-@pytest.mark.parametrize("patience", [20.0, 0.05], ids=["as-configured", "that-gives-up-at-once"])
+@pytest.mark.parametrize("timeout", [20.0, 0.05], ids=["as-configured", "that-gives-up-at-once"])
 def test_a_database_that_is_locked_for_a_second_is_waited_for(
     timeout: float, cloud: Cloud, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
