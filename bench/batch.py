@@ -5,11 +5,11 @@
     python bench/batch.py --learners 200 --rate 0 --concurrency 16      no limit
 
 The stand-in for OpenAI (2.0 s a script) and Polly (0.5 s a clip) runs in a process of its own, over real HTTP, and
-throttles what is above its limit. With a limit the measure is how much of it was used: (clips / limit) / time, to be
-at least 0.95. The first learner is made alone, and two scripts have to be written before there is much to speak. Three
-times are told: the whole command's; from the first call for speech to the last answer, as the vendor sees it; and from
-the second learner's first clip on. Without a limit it is wall time / (latency of one episode x learners / concurrency),
-at most 1.3.
+throttles calls above its limit. With a limit the measure is how much of it was used: (clips / limit) / time, to be
+at least 0.95. The first learner is made alone, and two scripts have to be written before there is much to speak, so
+three shares are printed: of the whole command's time; of the time from the first call for speech to the last answer, as
+the vendor sees it; and of that from the second learner's first clip on. Without a limit the measure is wall time /
+(latency of one episode x learners / concurrency), at most 1.3.
 """
 
 import argparse
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from dailycast.models import ProviderCall
 
+from bench import project  # noqa: E402
 from bench.stand_in import latency, vendors  # noqa: E402
 
 LATENCY = {"openai": 2.0, "polly": 0.5}
@@ -42,24 +43,17 @@ def stand_in(rate: int) -> AbstractContextManager[None]:
 
 
 def prepare(folder: str, learners: int, rate: int) -> None:
-    """A project of its own in `folder`, with that many learners who each have something to hear about."""
-    os.environ.update(
-        DJANGO_SETTINGS_MODULE="config.settings",
-        DOTENV_PATH=os.devnull,
-        DJANGO_DEBUG="false",  # which would keep every query
+    """Set up a project in `folder`, with so many learners, who all have records."""
+    project.prepare(
+        folder,
+        DATABASE_NAME=os.environ.get("DATABASE_NAME", f"{folder}/db.sqlite3"),
+        DJANGO_DEBUG="false",  # with it Django would store every query
         DJANGO_SECRET_KEY="for a benchmark",
         DAILYCAST_LEARNER_CONTEXT="bench.batch.context",
         DAILYCAST_RATE_LIMITS="" if rate == 8 else f"polly/neural={rate}",
     )
-    os.environ.setdefault("DATABASE_NAME", f"{folder}/db.sqlite3")
-    import django
-    from django.conf import settings
     from django.contrib.auth import get_user_model
-    from django.core.management import call_command
 
-    django.setup()
-    settings.MEDIA_ROOT = f"{folder}/media"
-    call_command("migrate", verbosity=0)
     users = get_user_model()
     users.objects.bulk_create(users(username=f"learner{number}") for number in range(learners))
 
@@ -68,8 +62,8 @@ def context(user: object) -> dict[str, object]:
     return {"first_name": f"Kim {user}", "goal": "pass the exam", "mistakes": ["What is the past tense of to go?"]}
 
 
-def used(speech: "QuerySet[ProviderCall]", rate: int) -> float:
-    """How much of the limit these calls used, between the first one and the last answer."""
+def share_used(speech: "QuerySet[ProviderCall]", rate: int) -> float:
+    """The share of the limit that these calls used, between the first one and the last answer."""
     from django.db.models import Max, Min
 
     span = speech.aggregate(first=Min("created_at"), last=Max("ended_at"))
@@ -85,16 +79,16 @@ def measure(learners: int, rate: int, concurrency: int) -> None:
     wall, cpu = time.perf_counter(), time.process_time()
     tally = nightly.Edition(today(), concurrency=concurrency).make()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    heard = DailyPodcast.objects.exclude(audio_file=None).exclude(audio_file="").count()
-    assert (tally.made, tally.without_audio, heard) == (learners, 0, learners), tally
+    with_audio = DailyPodcast.objects.exclude(audio_file=None).exclude(audio_file="").count()
+    assert (tally.made, tally.without_audio, with_audio) == (learners, 0, learners), tally
     speech = ProviderCall.objects.filter(kind=Kind.SPEECH)
     clips, throttled = speech.filter(outcome=Outcome.OK).count(), speech.filter(outcome=Outcome.REFUSED).count()
     print(f"{learners} learners, {concurrency} at a time, {clips} clips: {wall:.1f} s, {throttled} calls throttled")
     if rate:
         others = speech.exclude(podcast=DailyPodcast.objects.earliest("pk"))  # the first is made alone, for safety
         print(f"    limit {rate} a second, so {clips / rate:.1f} s at least, bound 0.95: {clips / rate / wall:.3f} of")
-        print(f"    the whole time, {used(speech, rate):.3f} from the first call for speech to the last answer,")
-        print(f"    {used(others, rate):.3f} from the second learner's first clip on")
+        print(f"    the whole time, {share_used(speech, rate):.3f} from the first call for speech to the last answer,")
+        print(f"    {share_used(others, rate):.3f} from the second learner's first clip on")
     else:
         least = (LATENCY["openai"] + LATENCY["polly"] * math.ceil(clips / learners / 8)) * learners / concurrency
         print(f"    vendors' latency {least:.1f} s: ratio {wall / least:.3f}, bound 1.3")

@@ -14,6 +14,7 @@ from uuid import uuid4
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench import project  # noqa: E402
 from bench.stand_in import latency, vendors  # noqa: E402
 
 POSTS = 10
@@ -22,20 +23,10 @@ REDIS = "127.0.0.1", 6379
 
 
 def prepare(folder: str) -> None:
-    os.environ.update(
-        DJANGO_SETTINGS_MODULE="config.settings",
-        DATABASE_NAME=f"{folder}/db.sqlite3",
-        DOTENV_PATH=os.devnull,
-        DJANGO_ALLOWED_HOSTS="testserver",
-        CELERY_BROKER_URL=f"redis://{REDIS[0]}:{REDIS[1]}/8",
-    )
-    import django
-    from django.conf import settings
+    redis = f"redis://{REDIS[0]}:{REDIS[1]}/8"
+    project.prepare(folder, DJANGO_ALLOWED_HOSTS="testserver", CELERY_BROKER_URL=redis)
     from django.core.management import call_command
 
-    django.setup()
-    settings.MEDIA_ROOT = f"{folder}/media"
-    call_command("migrate", verbosity=0)
     call_command("load_academy", verbosity=0)
 
 
@@ -64,7 +55,7 @@ def measure(runner: str, posts: int) -> None:
             page = client.get(answer["Location"])
             pages.append(time.perf_counter() - began)
             assert (answer.status_code, page.status_code) == (302, 200)
-            assert runner == "inline" or b"data-dailycast-status" in page.content, "the page does not tell the state"
+            assert runner == "inline" or b"data-dailycast-status" in page.content, "the page does not show the state"
     first, most, shown = (1000 * seconds for seconds in (answers[0], max(answers), max(pages)))
     print(f"{runner}: first {first:.0f} ms, {most:.0f} ms at most, with the page that follows {shown:.0f} ms at most")
 
@@ -75,11 +66,11 @@ def main() -> None:
         vendors(*latency({"openai": 3, "polly": 1})),
     ):
         prepare(folder)
-        measure("worker", 1)  # warm
+        measure("worker", 1)  # warm-up
         for runner in ("worker", "thread", *(["celery"] if redis_answers() else [])):
             measure(runner, POSTS)
         measure("inline", 1)
-    os._exit(0)  # the threads are still at work
+    os._exit(0)  # the threads are still working
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ The bound for the first is 1.1 x (the script's latency + one clip's latency for 
 
 import argparse
 import math
-import os
 import resource
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench import project  # noqa: E402
 from bench.stand_in import latency, vendors  # noqa: E402
 
 LATENCY = {"openai": 2.0, "gemini": 2.0, "polly": 0.5}
@@ -26,28 +26,18 @@ WORDS, PARAGRAPHS = 700, 20
 
 
 def stand_in() -> AbstractContextManager[None]:
-    """A new script each time: of one that was spoken before no clip would be bought."""
+    """The vendors, with a new script each time: for one that was spoken before no clip would be bought."""
     paragraphs = ["--paragraphs", str(PARAGRAPHS), "--words", str(WORDS // PARAGRAPHS)]
     return vendors(*latency(LATENCY), *paragraphs, module="bench.vendors")
 
 
 def prepare(folder: str, offline: bool) -> None:
-    """A project of its own: an empty database and media folder in `folder`, the academy's learners in it."""
-    os.environ.update(
-        DJANGO_SETTINGS_MODULE="config.settings",
-        DATABASE_NAME=f"{folder}/db.sqlite3",
-        DOTENV_PATH=os.devnull,
-        DAILYCAST_RATE_LIMITS="polly/neural=0",  # 20 clips at 8 a second would measure Polly's limit, not us
-    )
-    if offline:
-        os.environ.update(DAILYCAST_LLM_PROVIDERS="template", DAILYCAST_TTS_PROVIDERS="pico")
-    import django
-    from django.conf import settings
+    """Set up a project with an empty database and media folder in `folder`, and the academy's learners."""
+    built_in = {"DAILYCAST_LLM_PROVIDERS": "template", "DAILYCAST_TTS_PROVIDERS": "pico"} if offline else {}
+    # 20 clips at 8 a second would measure Polly's limit, not us
+    project.prepare(folder, DAILYCAST_RATE_LIMITS="polly/neural=0", **built_in)
     from django.core.management import call_command
 
-    django.setup()
-    settings.MEDIA_ROOT = f"{folder}/media"
-    call_command("migrate", verbosity=0)
     call_command("load_academy", verbosity=0)
 
 
@@ -55,16 +45,16 @@ def measure(runs: int) -> None:
     from django.contrib.auth import get_user_model
 
     from dailycast import services
-    from dailycast.script import grammar as script
+    from dailycast.script import grammar
 
     alex = get_user_model()._default_manager.get(username="alex")
-    services.create_podcast_for_user(alex, "en")  # warm: SDKs imported, connections open
+    services.create_podcast_for_user(alex, "en")  # warm-up: SDKs imported, connections open
     for _ in range(runs):
         wall, cpu = time.perf_counter(), time.process_time()
         podcast = services.create_podcast_for_user(alex, "en")
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         assert podcast.has_audio, podcast.error_message
-        clips = len(set(script.parse(podcast.script_text, "en").clips))
+        clips = len(set(grammar.parse(podcast.script_text, "en").clips))
         words, minutes = len(podcast.script_text.split()), (podcast.duration_seconds or 0) / 60
         print(
             f"{podcast.llm_provider}+{podcast.tts_provider}: {words} words, {clips} clips, {minutes:.1f} min of audio: "

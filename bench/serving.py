@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench import project  # noqa: E402
 from tests.integration.ports import free_port, wait_for  # noqa: E402
 
 READERS, SECONDS = 8, 6
@@ -42,20 +43,14 @@ http {{
 
 
 def prepare(folder: str) -> str:
-    """The project in `folder`, one episode in it; the cookie of its learner."""
-    os.environ.update(
-        DJANGO_SETTINGS_MODULE="tests.integration.settings",
+    """Set up the project in `folder`, with one episode; return the cookie of its learner."""
+    project.prepare(
+        folder,
+        "tests.integration.settings",
         TEST_MEDIA_ROOT=f"{folder}/media",
-        DATABASE_NAME=f"{folder}/db.sqlite3",
-        DOTENV_PATH=os.devnull,
         DJANGO_DEBUG="false",
         DJANGO_SECRET_KEY="for this run",
     )
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
     from django.contrib.auth.models import User
     from django.test import Client
     from django.utils import timezone
@@ -106,7 +101,7 @@ def start_nginx(stack: ExitStack, folder: str, apps: dict[str, int]) -> dict[str
 
 
 def read_for(seconds: float, port: int, path: str, cookie: str) -> int:
-    """How often one reader gets the whole file."""
+    """How often one reader gets the whole file within `seconds`."""
     ends, read = time.monotonic() + seconds, 0
     with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         while time.monotonic() < ends:
@@ -134,9 +129,9 @@ def main() -> None:
         ports = start_nginx(stack, folder, apps)
         alone = measure(ports["alone"], f"/{NAME}", "")
         print(f"nginx alone: {alone:.0f} requests a second")
-        for name, told in (("accel", "X-Accel-Redirect"), ("app", "through Django")):
+        for name, label in (("accel", "X-Accel-Redirect"), ("app", "through Django")):
             rate = measure(ports[name], f"/media/{NAME}", cookie)
-            print(f"{told}: {rate:.0f} requests a second, {rate / alone:.2f} of nginx alone")
+            print(f"{label}: {rate:.0f} requests a second, {rate / alone:.2f} of nginx alone")
 
 
 if __name__ == "__main__":

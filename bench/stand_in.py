@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @contextmanager
 def vendors(*options: str, module: str = "tests.cloud") -> Iterator[None]:
-    """`python -m module options`, its addresses and keys in our environment, until the end of the context."""
+    """Run `python -m module options` until the end of the context, with its addresses and keys in our environment."""
     command = [sys.executable, "-m", module, *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -26,5 +26,5 @@ def vendors(*options: str, module: str = "tests.cloud") -> Iterator[None]:
 
 
 def latency(seconds: dict[str, float]) -> list[str]:
-    """As options of the stand-in."""
+    """The options of the stand-in for `seconds` of latency of each vendor."""
     return ["--latency", *(f"{name}={value}" for name, value in seconds.items())]

@@ -1,4 +1,4 @@
-"""The stand-in for `bench/batch.py`: each prompt gets a script of its own, so that no clip is known from another."""
+"""The stand-in for `bench/batch.py`: each prompt gets a script of its own, so that no two share a clip."""
 
 import argparse
 import re
@@ -11,7 +11,7 @@ numbers = count()
 
 
 def script(paragraphs: int, words: int, prompt: str) -> str:
-    """`paragraphs` of `words` words each, none of which was ever written before."""
+    """A script of so many `paragraphs` of `words` words each, different from every earlier one."""
     name = re.search(r"learner\d+", prompt)
     own = f"{name[0] if name else 'nobody'} take {next(numbers)}"
     spoken = [f"{own} part {part}. " + " ".join(["word"] * (words - 5)) + "." for part in range(paragraphs)]
@@ -35,7 +35,7 @@ def main() -> None:
         rate={vendor: int(value) for vendor, value in options.rate},
         script=lambda prompt: script(options.paragraphs, options.words, prompt),
     )
-    if dict(options.rate).get("polly") != 8:  # of the limit of calls at once, too
+    if dict(options.rate).get("polly") != 8:  # then there is no limit of calls at once either
         cloud.polly.parallel = {}
     with cloud:
         for name, value in cloud.environment.items():

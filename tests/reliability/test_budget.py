@@ -1,4 +1,4 @@
-"""Eight processes, twenty episodes and money for about half of them: what is billed never exceeds the day's budget."""
+"""Eight processes, twenty episodes, a budget for about half of them: what is billed never exceeds it."""
 
 import re
 import time
@@ -13,18 +13,18 @@ from django.db import connection
 from django.db.models import Sum
 
 from dailycast import services
-from dailycast.jobs import queue as jobs
+from dailycast.jobs import queue
 from dailycast.learner import get_learner_context
 from dailycast.llm import openai
 from dailycast.models import Budget, DailyPodcast, Kind, Outcome, ProviderCall, Reason, Source, dates
 from dailycast.purchases import prices
-from dailycast.script import prompt as prompts
 from dailycast.script.grammar import parse
+from dailycast.script.prompt import build_prompt
 from dailycast.tts import polly
 from tests.cloud import Call, Cloud, Fault
 from tests.cloud.wire import tokens
 
-from .crowd import at_once
+from .processes import in_processes
 
 pytestmark = [
     pytest.mark.reliability,
@@ -58,39 +58,39 @@ def school(cloud: Cloud, settings: Any) -> Iterator[None]:
     cloud.latency = {"openai": 0.02, "polly": 0.02}
     for number in range(EPISODES):
         user = User.objects.create_user(f"learner{number}", first_name=f"Learner{number}")
-        jobs.submit(user, "en", source=Source.ADMIN)
+        queue.submit(user, "en", source=Source.ADMIN)
     yield
     connection.close()
 
 
-def work() -> None:
+def make_all() -> None:
     for pk in DailyPodcast.objects.order_by("pk").values_list("pk", flat=True):
         services.run(pk)
 
 
 def naive() -> None:
-    """What dailycast is not: the sum is looked up before a call, and what it cost is written after it."""
+    """What dailycast does not do: look up the sum before a call, and write what it cost after it."""
     writer, voice = openai.Provider(), polly.Provider()
-    known = voice.voice("en")
-    assert known
+    speaker = voice.voice("en")
+    assert speaker
     for podcast in DailyPodcast.objects.order_by("pk"):
         if not DailyPodcast.objects.filter(pk=podcast.pk, status="pending").update(status="running"):
             continue
-        if not affordable(Decimal("0.002")):
+        if not is_affordable(Decimal("0.002")):
             return
-        text = writer.complete(prompts.build_prompt(get_learner_context(podcast.user), "en", 1), 30).text
+        text = writer.complete(build_prompt(get_learner_context(podcast.user), "en", 1), 30).text
         for clip in parse(text, "en").clips:
             usd = prices.cost("polly/neural", len(clip)) or Decimal(0)
-            if not affordable(usd):
+            if not is_affordable(usd):
                 return
-            voice.speak(clip, known, 30)
+            voice.speak(clip, speaker, 30)
             time.sleep(0.05)
             ProviderCall.objects.create(
                 day=dates.today(), provider="polly", kind=Kind.SPEECH, outcome=Outcome.OK, cost_usd=usd
             )
 
 
-def affordable(usd: Decimal) -> bool:
+def is_affordable(usd: Decimal) -> bool:
     spent = ProviderCall.objects.aggregate(usd=Sum("cost_usd"))["usd"] or Decimal(0)
     return bool(spent + usd <= CAP)
 
@@ -110,7 +110,7 @@ def usd(call: Call) -> Decimal:
     return cost
 
 
-def held(cloud: Cloud, media: Path) -> None:
+def assert_within_budget(cloud: Cloud, media: Path) -> None:
     spent = billed(cloud)
     assert spent <= CAP, f"${spent} of ${CAP}"
     assert spent >= LEAST_USED * CAP, f"only ${spent} of ${CAP}"
@@ -126,10 +126,10 @@ def held(cloud: Cloud, media: Path) -> None:
 
 
 def test_eight_processes_together_keep_to_the_budget_and_use_it(cloud: Cloud, media: Path) -> None:
-    at_once(work)
-    held(cloud, media)
+    in_processes(make_all)
+    assert_within_budget(cloud, media)
     reserved = Decimal(Budget.objects.get().reserved) / prices.MILLION
-    assert billed(cloud) <= reserved <= CAP, "what nobody can know stays reserved, and nothing was unknown"
+    assert billed(cloud) <= reserved <= CAP, "what is unknown stays reserved, and nothing was unknown"
     assert reserved - billed(cloud) <= Decimal("0.000002") * len(cloud.calls)  # rounded up, call by call
 
 
@@ -137,14 +137,14 @@ def test_eight_processes_together_keep_to_the_budget_and_use_it(cloud: Cloud, me
 def test_eight_processes_keep_to_the_budget_where_calls_fail(
     fault: Fault, cloud: Cloud, settings: Any, media: Path
 ) -> None:
-    """What is billed for nothing, or may be, counts too; what is not billed does not."""
+    """What is billed, or may be, without an answer counts too; what is not billed does not."""
     cloud.fail("polly", fault, times=6)
-    at_once(work)
+    in_processes(make_all)
     assert billed(cloud) <= CAP
     assert billed(cloud) >= LEAST_USED * CAP
     assert Decimal(Budget.objects.get().reserved) / prices.MILLION <= CAP
 
 
-def test_a_budget_that_is_summed_and_then_spent_overshoots(cloud: Cloud) -> None:
-    at_once(naive)
+def test_a_budget_that_is_summed_up_and_then_spent_is_exceeded(cloud: Cloud) -> None:
+    in_processes(naive)
     assert billed(cloud) > CAP

@@ -1,4 +1,4 @@
-"""Forty learners, eight processes, the same forty requests in each at the same time: forty episodes are paid."""
+"""Forty learners, and the same forty requests in eight processes at the same time: forty episodes are paid for."""
 
 import re
 from collections import Counter
@@ -13,16 +13,16 @@ from django.db import IntegrityError, connection
 
 from dailycast import runners, services
 from dailycast.audio import mp3
-from dailycast.jobs import queue as jobs
+from dailycast.jobs import queue
 from dailycast.learner import get_learner_context
 from dailycast.llm import openai
 from dailycast.models import DailyPodcast, Outcome, ProviderCall, RateLimit, Source, Status
-from dailycast.script import prompt as prompts
 from dailycast.script.grammar import parse
+from dailycast.script.prompt import build_prompt
 from dailycast.tts import polly
 from tests.cloud import Cloud
 
-from .crowd import PROCESSES, at_once
+from .processes import PROCESSES, in_processes
 
 pytestmark = [
     pytest.mark.reliability,
@@ -60,23 +60,23 @@ def users() -> list[User]:
     return list(User.objects.order_by("pk"))
 
 
-def click() -> None:
-    """What a page does, forty times."""
+def request_all() -> None:
+    """What a page does, for each learner."""
     for user in users():
         runners.submit(user, "en", request_key=f"click:{user.pk}")
 
 
-def run() -> None:
-    """What a worker does: the rows stand, and each is claimed by one."""
+def make_all() -> None:
+    """What a worker does: the rows are there, and each is claimed by one worker."""
     for pk in DailyPodcast.objects.order_by("pk").values_list("pk", flat=True):
         services.run(pk)
 
 
 def naive() -> None:
-    """What dailycast is not: whoever finds no audio pays."""
+    """What dailycast does not do: every process that finds no audio buys it."""
     voice = polly.Provider()
-    known = voice.voice("en")
-    assert known
+    speaker = voice.voice("en")
+    assert speaker
     for user in users():
         try:
             podcast, _ = DailyPodcast.objects.get_or_create(request_key=f"click:{user.pk}", defaults={"user": user})
@@ -84,20 +84,20 @@ def naive() -> None:
             continue
         if podcast.audio_file:
             continue
-        text = openai.Provider().complete(prompts.build_prompt(get_learner_context(user), "en", 4.0), 30).text
-        clips = [voice.speak(clip, known, 30).mp3 for clip in parse(text, "en").clips]
+        text = openai.Provider().complete(build_prompt(get_learner_context(user), "en", 4.0), 30).text
+        clips = [voice.speak(clip, speaker, 30).mp3 for clip in parse(text, "en").clips]
         podcast.status = Status.COMPLETED
         podcast.audio_file.save(f"{podcast.pk}.mp3", ContentFile(mp3.join(clips).mp3))
 
 
-def paid(cloud: Cloud) -> tuple[Counter[str], Counter[str]]:
+def count_paid(cloud: Cloud) -> tuple[Counter[str], Counter[str]]:
     """How often each script and each clip was paid for."""
     scripts = Counter(call.text for call in cloud.calls if call.vendor == "openai" and call.units)
     return scripts, Counter(call.text for call in cloud.calls if call.vendor == "polly" and call.units)
 
 
-def each_once(cloud: Cloud, media: Path) -> None:
-    scripts, clips = paid(cloud)
+def assert_each_paid_once(cloud: Cloud, media: Path) -> None:
+    scripts, clips = count_paid(cloud)
     assert (len(scripts), sum(scripts.values())) == (EPISODES, EPISODES)
     assert (len(clips), sum(clips.values())) == (EPISODES * CLIPS, EPISODES * CLIPS)
     assert DailyPodcast.objects.count() == EPISODES
@@ -111,18 +111,18 @@ def each_once(cloud: Cloud, media: Path) -> None:
 
 
 def test_the_same_clicks_in_every_process_at_once_are_paid_once(cloud: Cloud, media: Path) -> None:
-    at_once(click)
-    each_once(cloud, media)
+    in_processes(request_all)
+    assert_each_paid_once(cloud, media)
 
 
 def test_the_same_rows_in_every_process_at_once_are_paid_once(cloud: Cloud, media: Path) -> None:
     for user in users():
-        jobs.submit(user, "en", source=Source.ADMIN, request_key=f"click:{user.pk}")
-    at_once(run)
-    each_once(cloud, media)
+        queue.submit(user, "en", source=Source.ADMIN, request_key=f"click:{user.pk}")
+    in_processes(make_all)
+    assert_each_paid_once(cloud, media)
 
 
 def test_a_naive_version_pays_more_often(cloud: Cloud) -> None:
-    at_once(naive)
-    scripts, _ = paid(cloud)
+    in_processes(naive)
+    scripts, _ = count_paid(cloud)
     assert sum(scripts.values()) > EPISODES * 2, f"{PROCESSES} processes, {sum(scripts.values())} scripts"

@@ -16,7 +16,7 @@ from django.db import connection
 
 from dailycast import services
 from dailycast.audio import mp3, storage
-from dailycast.jobs import queue as jobs
+from dailycast.jobs import queue
 from dailycast.models import DailyPodcast, Outcome, ProviderCall, Reason, Status
 from dailycast.studio import estimate
 from dailycast.tts import polly
@@ -40,10 +40,10 @@ def script() -> str:
 def disk(cloud: Cloud, settings: Any) -> Iterator[Path]:
     """The folder that the tmpfs is mounted at. It needs root, which CI has."""
     with tempfile.TemporaryDirectory() as name:
-        told = mount(f"size={SIZE}", name)
-        if told:
-            assert not os.environ.get("CI"), f"CI must be able to mount a tmpfs: {told}"
-            pytest.skip(f"no tmpfs can be mounted: {told}")
+        error = mount(f"size={SIZE}", name)
+        if error:
+            assert not os.environ.get("CI"), f"CI must be able to mount a tmpfs: {error}"
+            pytest.skip(f"no tmpfs can be mounted: {error}")
         settings.MEDIA_ROOT = Path(name)
         settings.DAILYCAST_LEARNER_CONTEXT = "tests.reliability.test_disk.learner"
         settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
@@ -56,7 +56,7 @@ def disk(cloud: Cloud, settings: Any) -> Iterator[Path]:
 
 
 def mount(options: str, name: str) -> str:
-    """What mount complains of; empty when it did as it was told."""
+    """The error of mount; empty when it worked."""
     try:
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", name], capture_output=True, text=True)
     except OSError as error:
@@ -65,7 +65,7 @@ def mount(options: str, name: str) -> str:
 
 
 def fill(disk: Path, leave: int) -> Path:
-    """A file of somebody else's that leaves this many bytes."""
+    """A file that leaves only so many bytes free."""
     ballast = disk / "ballast"
     ballast.write_bytes(bytes(max(storage.free_bytes() or 0, leave) - leave))
     return ballast
@@ -79,13 +79,13 @@ def spoken(cloud: Cloud) -> Counter[str]:
     return Counter(call.text for call in cloud.calls if call.vendor == "polly")
 
 
-def silent(podcast: DailyPodcast) -> None:
+def assert_without_audio(podcast: DailyPodcast) -> None:
     assert (podcast.status, podcast.error_code) == (Status.COMPLETED, Reason.NOT_SAVED), podcast.failure_text
     assert (podcast.script_text, podcast.tts_provider, podcast.has_audio) == (script(), "none", False)
     assert not ProviderCall.objects.filter(outcome=Outcome.UNKNOWN).exists()
 
 
-def whole(podcast: DailyPodcast, disk: Path) -> None:
+def assert_whole(podcast: DailyPodcast, disk: Path) -> None:
     assert podcast.has_audio, podcast.failure_text
     data = (disk / str(podcast.audio_file)).read_bytes()
     assert len(data) == podcast.audio_bytes
@@ -95,43 +95,43 @@ def whole(podcast: DailyPodcast, disk: Path) -> None:
 def test_on_a_full_disk_no_speech_is_bought_and_the_row_says_so(disk: Path, cloud: Cloud, alex: User) -> None:
     ballast = fill(disk, leave=0)
     podcast = services.create_podcast_for_user(alex, "en")
-    silent(podcast)
+    assert_without_audio(podcast)
     assert re.search(r"the disk has 0\.0 MB free, and this episode may need \d\.\d MB", podcast.error_message)
     assert spoken(cloud) == Counter()
     assert stored(disk, "*.*") == []
     ballast.unlink()
-    disk_needs = estimate.SPACE_FACTOR * estimate.BYTES_A_CHARACTER * len(script())
-    assert disk_needs > SIZE, "else this disk would do, and the next lines need no smaller room"
+    needed = estimate.SPACE_FACTOR * estimate.BYTES_A_CHARACTER * len(script())
+    assert needed > SIZE, "else this disk is large enough, and the next lines are not needed"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(estimate, "SPACE_FACTOR", 1)
         podcast = services.retry_now(podcast)
-    whole(podcast, disk)
+    assert_whole(podcast, disk)
     assert set(spoken(cloud).values()) == {1}
     assert len([call for call in cloud.calls if call.vendor == "openai"]) == 1
 
 
-@pytest.mark.parametrize("room", [0, 40_000, 200_000, 450_000])
+@pytest.mark.parametrize("space", [0, 40_000, 200_000, 450_000])
 def test_a_disk_that_is_full_midway_costs_what_was_in_flight(
-    room: int, disk: Path, cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
+    space: int, disk: Path, cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(estimate, "SPACE_FACTOR", 0)
-    ballast = fill(disk, leave=room)
-    podcast = services.retry_now(jobs.submit(alex, "en"))
-    silent(podcast)
+    ballast = fill(disk, leave=space)
+    podcast = services.retry_now(queue.submit(alex, "en"))
+    assert_without_audio(podcast)
     assert "No space left on device" in podcast.error_message
-    kept, paid = len(stored(disk, "*.mp3")), sum(spoken(cloud).values())
-    assert paid - kept <= polly.PARALLEL, f"{paid} clips paid, {kept} kept"
-    assert kept < CLIPS
+    saved, paid = len(stored(disk, "*.mp3")), sum(spoken(cloud).values())
+    assert paid - saved <= polly.PARALLEL, f"{paid} clips paid, {saved} stored"
+    assert saved < CLIPS
     assert paid >= 1
-    assert (kept > 0) == (room >= 40_000), "the room is not what this test is about"
+    assert (saved > 0) == (space >= 40_000), "this much space is not what the test is about"
     assert stored(disk, ".*") == [], "a partial file is left"
     for path in stored(disk, "*.mp3"):
         assert mp3.duration(path.read_bytes()) > 3
     assert podcast.tts_characters == cloud.billed("polly")
     ballast.unlink()
     podcast = services.retry_now(podcast)
-    whole(podcast, disk)
-    assert sum(spoken(cloud).values()) == CLIPS + paid - kept
+    assert_whole(podcast, disk)
+    assert sum(spoken(cloud).values()) == CLIPS + paid - saved
     assert podcast.tts_characters == cloud.billed("polly")
     assert len([call for call in cloud.calls if call.vendor == "openai"]) == 1
 
@@ -142,19 +142,19 @@ def test_where_all_clips_fit_and_the_episode_does_not_nothing_is_bought_again(
     monkeypatch.setattr(estimate, "SPACE_FACTOR", 0)
     needed = sum(size_of(disk, cloud, alex))
     ballast = fill(disk, leave=needed + 40_000)
-    podcast = services.retry_now(jobs.submit(alex, "en"))
-    silent(podcast)
+    podcast = services.retry_now(queue.submit(alex, "en"))
+    assert_without_audio(podcast)
     assert (len(stored(disk, "*.mp3")), stored(disk, ".*")) == (CLIPS, [])
     asked = len(cloud.calls)
     ballast.unlink()
     podcast = services.retry_now(podcast)
-    whole(podcast, disk)
+    assert_whole(podcast, disk)
     assert len(cloud.calls) == asked
 
 
 def size_of(disk: Path, cloud: Cloud, alex: User) -> list[int]:
     """What each clip takes on the disk, in whole pages; nothing of it stays."""
-    services.retry_now(jobs.submit(alex, "en"))
+    services.retry_now(queue.submit(alex, "en"))
     sizes = [path.stat().st_blocks * 512 for path in stored(disk, "clips/*.mp3")]
     assert len(sizes) == CLIPS
     for path in stored(disk, "*.mp3"):
@@ -177,7 +177,7 @@ def test_on_a_read_only_disk_no_speech_is_bought_and_the_row_says_so(
 ) -> None:
     read_only("ro")
     podcast = services.create_podcast_for_user(alex, "en")
-    silent(podcast)
+    assert_without_audio(podcast)
     assert podcast.error_message == f"{disk} cannot be written by this user"
     assert spoken(cloud) == Counter()
     for command in ("generate_test_podcast", "generate_daily_podcasts"):
@@ -186,7 +186,7 @@ def test_on_a_read_only_disk_no_speech_is_bought_and_the_row_says_so(
     read_only("rw")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(estimate, "SPACE_FACTOR", 1)
-        whole(services.retry_now(podcast), disk)
+        assert_whole(services.retry_now(podcast), disk)
 
 
 def test_a_disk_that_becomes_read_only_midway_costs_what_was_in_flight(
@@ -201,21 +201,21 @@ def test_a_disk_that_becomes_read_only_midway_costs_what_was_in_flight(
         return real(request)
 
     monkeypatch.setattr(cloud.polly, "answer", answer)
-    podcast = services.retry_now(jobs.submit(alex, "en"))
-    silent(podcast)
+    podcast = services.retry_now(queue.submit(alex, "en"))
+    assert_without_audio(podcast)
     assert "Read-only file system" in podcast.error_message
-    kept, paid = len(stored(disk, "*.mp3")), sum(spoken(cloud).values())
-    assert (paid - kept <= polly.PARALLEL, stored(disk, ".*")) == (True, [])
+    saved, paid = len(stored(disk, "*.mp3")), sum(spoken(cloud).values())
+    assert (paid - saved <= polly.PARALLEL, stored(disk, ".*")) == (True, [])
     read_only("rw")
     monkeypatch.setattr(cloud.polly, "answer", real)
-    whole(services.retry_now(podcast), disk)
-    assert sum(spoken(cloud).values()) == CLIPS + paid - kept
+    assert_whole(services.retry_now(podcast), disk)
+    assert sum(spoken(cloud).values()) == CLIPS + paid - saved
 
 
 def test_a_disk_that_becomes_read_only_under_an_episode_that_is_edited_ends_the_row(
     disk: Path, read_only: Callable[[str], None], cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The audio of the first text stands already, and can neither be replaced nor deleted."""
+    """The audio of the first text is saved already, and can neither be replaced nor deleted."""
     monkeypatch.setattr(estimate, "SPACE_FACTOR", 0)
     real, edited = cloud.polly.answer, "This came from an editor, in the very last moment."
 
@@ -229,6 +229,6 @@ def test_a_disk_that_becomes_read_only_under_an_episode_that_is_edited_ends_the_
         return real(request)
 
     monkeypatch.setattr(cloud.polly, "answer", answer)
-    podcast = services.retry_now(jobs.submit(alex, "en"))
+    podcast = services.retry_now(queue.submit(alex, "en"))
     assert spoken(cloud)[edited] == 1
     assert (podcast.status, podcast.error_code) == (Status.COMPLETED, Reason.NOT_SAVED)

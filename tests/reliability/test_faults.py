@@ -27,9 +27,8 @@ from django.utils import timezone
 
 from dailycast import services
 from dailycast.audio import clips, storage
-from dailycast.jobs import job as job_
-from dailycast.jobs import queue as jobs
-from dailycast.jobs.job import Job
+from dailycast.jobs import queue
+from dailycast.jobs.job import LONG_AGO, Job
 from dailycast.models import DailyPodcast, ProviderCall, Reason, Status
 from dailycast.purchases import attempts
 from dailycast.runners import nightly
@@ -37,33 +36,37 @@ from dailycast.studio import estimate, voices
 from dailycast.tts import polly
 from dailycast.tts.base import Voice
 from tests.cloud import Cloud, Fault
+from tests.jobs.rows import in_threads
 
-from .matrix import (
+from .five_learners import (
     MOST_THROTTLED,
     MOST_TRIES,
     NAMES,
     SECOND,
     UNLUCKY,
     Ended,
-    covered,
-    edition,
+    assert_in_ledger,
+    assert_nothing_left,
+    assert_well,
+    calls_about,
+    count_fault,
     enrol,
-    fired,
-    heard,
-    most_asked,
-    nothing_left,
-    of,
-    readable,
-    row,
+    episode_of,
+    has_whole_audio,
+    most_repeated,
+    run_edition,
     script,
-    well,
+    unreadable_reason,
     when_spoken,
 )
 
 pytestmark = [pytest.mark.reliability, pytest.mark.django_db(transaction=True)]
 POINT = SECOND.format(UNLUCKY)
 ATTEMPTS = 2
-UNCOUNTED = (Fault.BAD_JSON, Fault.HTML)  # a page says nothing of characters, so the most stays on the ledger
+UNCOUNTED = (
+    Fault.BAD_JSON,
+    Fault.HTML,
+)  # a page does not say how many characters are billed, so the most stays in the ledger
 SLOW = (Fault.RATE_LIMIT, Fault.HANG, Fault.DRIP)  # one attempt is enough of them
 
 SAY_LATER = "try again later"
@@ -72,93 +75,93 @@ NETWORK = "check the network"
 
 @dataclass(frozen=True)
 class Case:
-    """A fault that stays, and how the episode ends that meets it. `tries` are those of one attempt."""
+    """A fault that stays, and how the episode ends that meets it. `calls` are the most of one attempt."""
 
     vendor: str
     fault: Fault
-    told: str
-    tries: int = MOST_TRIES
-    lasting: bool = False  # no second attempt
-    waits: bool = False  # the vendor named a time: the episode is put back till then
-    stops: bool = False  # every learner would meet it
-    mended: bool = False  # dailycast helps itself
+    message: str
+    calls: int = MOST_TRIES
+    is_permanent: bool = False  # there is no second attempt
+    is_rescheduled: bool = False  # the vendor named a time, and the episode is put back until then
+    is_vendor_wide: bool = False  # every learner would meet it
+    is_recovered: bool = False  # dailycast takes another engine
 
     def __str__(self) -> str:
         return f"{self.vendor}-{self.fault}"
 
     @property
     def attempts(self) -> int:
-        return 1 if self.lasting or self.waits or self.fault in SLOW else ATTEMPTS
+        return 1 if self.is_permanent or self.is_rescheduled or self.fault in SLOW else ATTEMPTS
 
 
-def at_once(vendor: str, fault: Fault, told: str) -> Case:
-    return Case(vendor, fault, told, tries=1, lasting=True)
+def permanent(vendor: str, fault: Fault, message: str) -> Case:
+    return Case(vendor, fault, message, calls=1, is_permanent=True)
 
 
-def for_all(vendor: str, fault: Fault, told: str) -> Case:
-    return replace(at_once(vendor, fault, told), stops=True)
+def vendor_wide(vendor: str, fault: Fault, message: str) -> Case:
+    return replace(permanent(vendor, fault, message), is_vendor_wide=True)
 
 
-def later(vendor: str, fault: Fault) -> Case:
-    return Case(vendor, fault, SAY_LATER, tries=1, waits=True)
+def rescheduled(vendor: str, fault: Fault) -> Case:
+    return Case(vendor, fault, SAY_LATER, calls=1, is_rescheduled=True)
 
 
 BROKEN = (Fault.RESET, Fault.CUT_LENGTH, Fault.CUT_CHUNKED)
-SILENT = (Fault.HANG, Fault.DRIP)
+UNANSWERED = (Fault.HANG, Fault.DRIP)
 WRITER = [
-    for_all("openai", Fault.BAD_KEY, "check OPENAI_API_KEY"),
-    for_all("openai", Fault.QUOTA, "add credit"),
+    vendor_wide("openai", Fault.BAD_KEY, "check OPENAI_API_KEY"),
+    vendor_wide("openai", Fault.QUOTA, "add credit"),
     Case("openai", Fault.RATE_LIMIT, SAY_LATER),
     Case("openai", Fault.RATE_LIMIT_NONSENSE, SAY_LATER),
-    later("openai", Fault.RATE_LIMIT_HOUR),
-    later("openai", Fault.RATE_LIMIT_DATE),
+    rescheduled("openai", Fault.RATE_LIMIT_HOUR),
+    rescheduled("openai", Fault.RATE_LIMIT_DATE),
     Case("openai", Fault.SERVER_ERROR, SAY_LATER),
     Case("openai", Fault.UNAVAILABLE, SAY_LATER),
     *(Case("openai", fault, NETWORK) for fault in BROKEN),
-    *(Case("openai", fault, "no answer within|could not be reached") for fault in SILENT),
+    *(Case("openai", fault, "no answer within|could not be reached") for fault in UNANSWERED),
     *(Case("openai", fault, "check OPENAI_BASE_URL") for fault in (Fault.CUT_SILENT, Fault.BAD_JSON, Fault.HTML)),
     Case("openai", Fault.NO_CHOICES, "not a chat completion"),
     Case("openai", Fault.EMPTY, SAY_LATER),
-    at_once("openai", Fault.REFUSAL, "look for what may offend"),
-    at_once("openai", Fault.FILTER, "look for what may offend"),
-    at_once("openai", Fault.LENGTH, "ask for fewer DAILYCAST_MINUTES"),
+    permanent("openai", Fault.REFUSAL, "look for what may offend"),
+    permanent("openai", Fault.FILTER, "look for what may offend"),
+    permanent("openai", Fault.LENGTH, "ask for fewer DAILYCAST_MINUTES"),
 ]
 NO_MP3 = "not a whole MP3|too short"
 VOICE = [
-    for_all("polly", Fault.BAD_KEY, "check AWS_ACCESS_KEY_ID"),
-    for_all("polly", Fault.BAD_SIGNATURE, "check AWS_ACCESS_KEY_ID"),
-    for_all("polly", Fault.EXPIRED_TOKEN, "renew them and AWS_SESSION_TOKEN"),
-    Case("polly", Fault.RATE_LIMIT, SAY_LATER, tries=MOST_THROTTLED),
-    Case("polly", Fault.RATE_LIMIT_NONSENSE, SAY_LATER, tries=MOST_THROTTLED),
-    later("polly", Fault.RATE_LIMIT_HOUR),
-    later("polly", Fault.RATE_LIMIT_DATE),
+    vendor_wide("polly", Fault.BAD_KEY, "check AWS_ACCESS_KEY_ID"),
+    vendor_wide("polly", Fault.BAD_SIGNATURE, "check AWS_ACCESS_KEY_ID"),
+    vendor_wide("polly", Fault.EXPIRED_TOKEN, "renew them and AWS_SESSION_TOKEN"),
+    Case("polly", Fault.RATE_LIMIT, SAY_LATER, calls=MOST_THROTTLED),
+    Case("polly", Fault.RATE_LIMIT_NONSENSE, SAY_LATER, calls=MOST_THROTTLED),
+    rescheduled("polly", Fault.RATE_LIMIT_HOUR),
+    rescheduled("polly", Fault.RATE_LIMIT_DATE),
     Case("polly", Fault.SERVER_ERROR, SAY_LATER),
-    Case("polly", Fault.UNAVAILABLE, SAY_LATER, tries=MOST_TRIES),
+    Case("polly", Fault.UNAVAILABLE, SAY_LATER, calls=MOST_TRIES),
     *(Case("polly", fault, NETWORK) for fault in BROKEN),
-    *(Case("polly", fault, "no answer within|could not be reached") for fault in SILENT),
+    *(Case("polly", fault, "no answer within|could not be reached") for fault in UNANSWERED),
     *(Case("polly", fault, NO_MP3) for fault in (Fault.CUT_SILENT, Fault.NO_AUDIO, Fault.HALF_AUDIO)),
     *(Case("polly", fault, "check AWS_ENDPOINT_URL_POLLY") for fault in (Fault.BAD_JSON, Fault.HTML)),
-    Case("polly", Fault.ENGINE, "", tries=1, mended=True),
-    Case("polly", Fault.ENGINE_AS_VALIDATION, "", tries=1, mended=True),
-    at_once("polly", Fault.TEXT_TOO_LONG, "split the clip"),
+    Case("polly", Fault.ENGINE, "", calls=1, is_recovered=True),
+    Case("polly", Fault.ENGINE_AS_VALIDATION, "", calls=1, is_recovered=True),
+    permanent("polly", Fault.TEXT_TOO_LONG, "split the clip"),
     *(
-        at_once("polly", fault, "DAILYCAST_VOICES")
+        permanent("polly", fault, "DAILYCAST_VOICES")
         for fault in (Fault.SAMPLE_RATE, Fault.LANGUAGE, Fault.VOICE, Fault.SSML)
     ),
 ]
-MATRIX = [*WRITER, *VOICE]
+CASES = [*WRITER, *VOICE]
 
 
 @pytest.fixture(autouse=True)
-def school(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Five learners, one writer and one voice; pauses that nobody waits for are short."""
-    settings.DAILYCAST_LEARNER_CONTEXT = "tests.reliability.matrix.learner"
+def five_learners(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Five learners, one writer and one voice; delays between attempts are short."""
+    settings.DAILYCAST_LEARNER_CONTEXT = "tests.reliability.five_learners.learner"
     settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
     settings.DAILYCAST_MAX_ATTEMPTS = ATTEMPTS
     monkeypatch.setattr(attempts, "RETRY_DELAY", 0.0)
     monkeypatch.setattr(attempts, "FIRST_BACKOFF", 0.0002)
     monkeypatch.setattr(polly, "_engine_refusals", {})
-    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", 0.05)
+    monkeypatch.setattr("dailycast.jobs.job.FIRST_RETRY_DELAY", 0.05)
     monkeypatch.setattr(nightly, "LONGEST_WAIT", 5.0)
     monkeypatch.setattr(nightly, "POLL_SECONDS", 0.02)
     enrol()
@@ -166,15 +169,15 @@ def school(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     connection.close()
 
 
-def faulty(cloud: Cloud, case: Case, settings: Any) -> None:
+def inject(cloud: Cloud, case: Case, settings: Any) -> None:
     settings.DAILYCAST_MAX_ATTEMPTS = case.attempts if case.fault in SLOW else ATTEMPTS
-    if case.fault in SILENT:
+    if case.fault in UNANSWERED:
         # A drip is a byte a second: with less than a second the SDK's own timeout would end it, and not ours.
         seconds = 0.3 if case.fault == Fault.HANG else 1.1
         settings.DAILYCAST_LLM_TIMEOUT = settings.DAILYCAST_SPEECH_TIMEOUT = seconds
     text = UNLUCKY if case.vendor == "openai" else POINT
     cloud.script = script
-    cloud.fail(case.vendor, case.fault, times=1 if case.mended else None, matching=text)
+    cloud.fail(case.vendor, case.fault, times=1 if case.is_recovered else None, matching=text)
 
 
 @pytest.fixture
@@ -195,22 +198,35 @@ def vendors(cloud: Cloud, settings: Any) -> Iterator[Callable[[Fault], Cloud]]:
 
 def judge(case: Case, cloud: Cloud, ended: Ended) -> None:
     """Everything that holds for every fault."""
-    assert fired(cloud, case.vendor, case.fault) >= 1, "the fault never came, so nothing was tested"
-    assert most_asked(cloud, case.vendor) <= case.tries * case.attempts
-    covered(cloud, exactly=case.fault not in UNCOUNTED)
-    if case.stops:
+    assert count_fault(cloud, case.vendor, case.fault) >= 1, "the fault never came, so nothing was tested"
+    assert most_repeated(cloud, case.vendor) <= case.calls * case.attempts
+    assert_in_ledger(cloud, exactly=case.fault not in UNCOUNTED)
+    if case.is_vendor_wide:
         assert (ended.status, "Stopped, " in ended.err) == (2, True)
-        assert all(heard(found) for found in DailyPodcast.objects.exclude(user__first_name=UNLUCKY))
+        assert all(has_whole_audio(found) for found in DailyPodcast.objects.exclude(user__first_name=UNLUCKY))
         return
     for name in NAMES:
         if name != UNLUCKY:
-            well(name)
+            assert_well(name)
 
 
-def says(found: DailyPodcast, case: Case) -> None:
-    assert re.search(case.told, found.error_message), found.error_message
-    if case.fault not in SILENT:  # see test_a_call_that_is_given_up_says_what_to_do
-        assert readable(found.error_message) == "", found.error_message
+def edition_with_fault(cloud: Cloud, case: Case, settings: Any) -> Ended:
+    """Run an edition in which one learner meets the fault, and check what holds for every fault."""
+    inject(cloud, case, settings)
+    ended = run_edition()
+    judge(case, cloud, ended)
+    return ended
+
+
+def end_drip(cloud: Cloud, case: Case) -> None:
+    if case.fault == Fault.DRIP:
+        cloud.closing.set()
+
+
+def assert_message(found: DailyPodcast, case: Case) -> None:
+    assert re.search(case.message, found.error_message), found.error_message
+    if case.fault not in UNANSWERED:  # see test_a_call_that_is_given_up_says_what_to_do
+        assert unreadable_reason(found.error_message) == "", found.error_message
 
 
 # The vendors
@@ -221,33 +237,28 @@ def test_a_writers_fault_ends_one_learners_episode_and_says_so(
     case: Case, vendors: Callable[[Fault], Cloud], settings: Any, media: Path
 ) -> None:
     cloud = vendors(case.fault)
-    faulty(cloud, case, settings)
-    ended = edition()
-    judge(case, cloud, ended)
-    found = row()
-    state = Status.PENDING if case.waits else Status.FAILED
+    ended, found = edition_with_fault(cloud, case, settings), episode_of()
+    state = Status.PENDING if case.is_rescheduled else Status.FAILED
     assert (found.status, found.error_code, found.attempts) == (state, Reason.NO_SCRIPT, case.attempts)
-    assert (ended.status, of(cloud, "polly")) == (2 if case.stops else 1, [])
-    assert (found.next_attempt_at is not None) == case.waits
-    says(found, case)
-    cloud.closing.set() if case.fault == Fault.DRIP else None
-    nothing_left(media)
+    assert (ended.status, calls_about(cloud, "polly")) == (2 if case.is_vendor_wide else 1, [])
+    assert (found.next_attempt_at is not None) == case.is_rescheduled
+    assert_message(found, case)
+    end_drip(cloud, case)
+    assert_nothing_left(media)
 
 
 @pytest.mark.parametrize("case", [case for case in WRITER if case.fault != Fault.DRIP], ids=str)  # as HANG, and slow
-def test_with_another_writer_behind_it_a_writers_fault_is_no_learners(
+def test_with_another_writer_behind_it_a_writers_fault_reaches_no_learner(
     case: Case, vendors: Callable[[Fault], Cloud], settings: Any, media: Path
 ) -> None:
     cloud = vendors(case.fault)
-    faulty(cloud, case, settings)
     settings.DAILYCAST_LLM_PROVIDERS = ["openai", "template"]
-    ended = edition()
-    judge(case, cloud, ended)
-    well(UNLUCKY)
-    assert (row().llm_provider, row().attempts) == ("template", 1)
-    assert ended.status == (2 if case.stops else 0)
-    cloud.closing.set() if case.fault == Fault.DRIP else None
-    nothing_left(media)
+    ended = edition_with_fault(cloud, case, settings)
+    assert_well(UNLUCKY)
+    assert (episode_of().llm_provider, episode_of().attempts) == ("template", 1)
+    assert ended.status == (2 if case.is_vendor_wide else 0)
+    end_drip(cloud, case)
+    assert_nothing_left(media)
 
 
 @pytest.mark.parametrize("case", VOICE, ids=str)
@@ -255,30 +266,30 @@ def test_a_voices_fault_leaves_one_learner_a_script_and_says_so(
     case: Case, vendors: Callable[[Fault], Cloud], settings: Any, media: Path
 ) -> None:
     cloud = vendors(case.fault)
-    faulty(cloud, case, settings)
-    ended = edition()
-    judge(case, cloud, ended)
-    found = row()
-    assert len(of(cloud, "openai")) == 1
-    assert found.attempts == case.attempts if not case.mended else found.attempts == 1
-    if case.mended:
-        well(UNLUCKY)
+    ended, found = edition_with_fault(cloud, case, settings), episode_of()
+    assert len(calls_about(cloud, "openai")) == 1
+    assert found.attempts == case.attempts if not case.is_recovered else found.attempts == 1
+    if case.is_recovered:
+        assert_well(UNLUCKY)
         assert found.tts_voice == "Joanna standard"
     else:
-        state = Status.PENDING if case.waits else Status.COMPLETED
+        state = Status.PENDING if case.is_rescheduled else Status.COMPLETED
         assert (found.status, found.error_code, found.has_audio) == (state, Reason.AUDIO_FAILED, False)
-        assert (found.script_text, ended.status) == (script(f'"first_name": "{UNLUCKY}"'), 2 if case.stops else 1)
-        says(found, case)
-    cloud.closing.set() if case.fault == Fault.DRIP else None
-    nothing_left(media)
+        assert (found.script_text, ended.status) == (
+            script(f'"first_name": "{UNLUCKY}"'),
+            2 if case.is_vendor_wide else 1,
+        )
+        assert_message(found, case)
+    end_drip(cloud, case)
+    assert_nothing_left(media)
 
 
-PASSING = [case for case in MATRIX if case.tries > 1 and case.fault not in SLOW]
+PASSING = [case for case in CASES if case.calls > 1 and case.fault not in SLOW]
 
 
 @pytest.mark.parametrize("vendor", ["openai", "polly"])
-def test_faults_that_pass_are_not_seen_at_all(vendor: str, cloud: Cloud, settings: Any, media: Path) -> None:
-    """One fault for each of five learners at a time, until all have had their turn."""
+def test_transient_faults_reach_no_learner(vendor: str, cloud: Cloud, settings: Any, media: Path) -> None:
+    """One fault for each of five learners at a time, until all had their turn."""
     cloud.script = script
     waiting = [case.fault for case in PASSING if case.vendor == vendor]
     while waiting:
@@ -290,14 +301,14 @@ def test_faults_that_pass_are_not_seen_at_all(vendor: str, cloud: Cloud, setting
                 cloud.fail(vendor, waiting.pop(), matching=text)
         for path in media.rglob("*.mp3"):
             path.unlink()
-        ended = edition()
+        ended = run_edition()
         assert (ended.status, ended.err) == (0, "")
         for name in NAMES:
-            well(name)
-    nothing_left(media)
+            assert_well(name)
+    assert_nothing_left(media)
 
 
-def test_the_matrix_has_every_fault_that_the_stand_in_knows(cloud: Cloud) -> None:
+def test_every_fault_of_the_stand_in_has_a_case(cloud: Cloud) -> None:
     for vendor, cases in (("openai", WRITER), ("polly", VOICE)):
         known = next(each for each in cloud._vendors if each.name == vendor)
         listed = [case.fault for case in cases]
@@ -305,19 +316,20 @@ def test_the_matrix_has_every_fault_that_the_stand_in_knows(cloud: Cloud) -> Non
         assert {fault for fault in Fault if known.knows(fault)} == set(listed)
 
 
-def test_a_matrix_that_injects_nothing_is_found_out(cloud: Cloud, settings: Any) -> None:
+def test_a_fault_that_never_comes_fails_the_test(cloud: Cloud, settings: Any) -> None:
     case = WRITER[0]
     cloud.script = script
     cloud.fail(case.vendor, case.fault, times=None, matching="a text that nobody's prompt holds")
     with pytest.raises(AssertionError, match="nothing was tested"):
-        judge(case, cloud, edition())
+        judge(case, cloud, run_edition())
 
 
 @pytest.mark.parametrize("vendor", ["openai", "polly"])
 def test_a_call_that_is_given_up_says_what_to_do(vendor: str, cloud: Cloud, settings: Any) -> None:
-    faulty(cloud, Case(vendor, Fault.HANG, ""), settings)
-    edition()
-    assert (readable(row().error_message), NETWORK in row().error_message) == ("", True), row().error_message
+    inject(cloud, Case(vendor, Fault.HANG, ""), settings)
+    run_edition()
+    message = episode_of().error_message
+    assert (unreadable_reason(message), NETWORK in message) == ("", True), message
 
 
 # The disk
@@ -325,16 +337,16 @@ def test_a_call_that_is_given_up_says_what_to_do(vendor: str, cloud: Cloud, sett
 
 @contextmanager
 def refusing(number: int, *names: str) -> Iterator[list[str]]:
-    """`storage.write_atomic` fails with this errno for names that hold one of `names`."""
+    """`storage.write_atomic` fails with this errno for names that contain one of `names`."""
     real, refused = storage.write_atomic, list[str]()
 
-    def picky(name: str, data: bytes) -> str:
+    def refuse(name: str, data: bytes) -> str:
         if any(part in name for part in names):
             refused.append(name)
             raise OSError(number, os.strerror(number), name)
         return real(name, data)
 
-    with patch.object(storage, "replace", picky):
+    with patch.object(storage, "write_atomic", refuse):
         yield refused
     assert refused, "the disk took everything, so nothing was tested"
 
@@ -351,42 +363,42 @@ def test_a_disk_that_takes_no_more_costs_one_learner_the_audio_until_it_does(
     cloud.script = script
     name = third_clip() if what == "clip" else f"podcast_{User.objects.get(first_name=UNLUCKY).pk}_"
     with refusing(number, name):
-        ended = edition()
-    found, asked = row(), len(cloud.calls)
+        ended = run_edition()
+    found, asked = episode_of(), len(cloud.calls)
     assert (found.status, found.error_code, found.has_audio) == (Status.COMPLETED, Reason.NOT_SAVED, False)
     assert os.strerror(number) in found.error_message
     assert ended.status == 1
     for each in set(NAMES) - {UNLUCKY}:
-        well(each)
-    covered(cloud)
-    nothing_left(media)
+        assert_well(each)
+    assert_in_ledger(cloud)
+    assert_nothing_left(media)
     services.retry_now(found)
-    well(UNLUCKY)
+    assert_well(UNLUCKY)
     assert [call.text for call in cloud.calls[asked:]] == ([POINT] if what == "clip" else [])
-    covered(cloud)
-    nothing_left(media)
+    assert_in_ledger(cloud)
+    assert_nothing_left(media)
 
 
-def test_without_room_on_the_disk_no_speech_is_bought_for_that_learner(
+def test_without_space_on_the_disk_no_speech_is_bought_for_that_learner(
     cloud: Cloud, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud.script = script
     free, real = threading.local(), estimate.bytes_needed
 
-    def need_room(text: str) -> int:
+    def set_free_space(text: str) -> int:
         free.bytes = 1_000 if UNLUCKY in text else 10**12
         return real(text)
 
-    monkeypatch.setattr(services, "bytes_needed", need_room)
+    monkeypatch.setattr(services, "bytes_needed", set_free_space)
     monkeypatch.setattr(storage, "free_bytes", lambda: free.bytes)
-    ended, found = edition(), row()
-    assert (found.status, found.error_code, of(cloud, "polly")) == (Status.COMPLETED, Reason.NOT_SAVED, [])
+    ended, found = run_edition(), episode_of()
+    assert (found.status, found.error_code, calls_about(cloud, "polly")) == (Status.COMPLETED, Reason.NOT_SAVED, [])
     assert "the disk has 0.0 MB free, and this episode may need" in found.error_message
     assert ended.status == 1
     for each in set(NAMES) - {UNLUCKY}:
-        well(each)
-    covered(cloud)
-    nothing_left(media)
+        assert_well(each)
+    assert_in_ledger(cloud)
+    assert_nothing_left(media)
 
 
 def test_a_folder_that_cannot_be_written_ends_the_edition_before_anything_is_paid(
@@ -394,7 +406,7 @@ def test_a_folder_that_cannot_be_written_ends_the_edition_before_anything_is_pai
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(CommandError, match="cannot be written by this user. Make MEDIA_ROOT writable"):
-        edition()
+        run_edition()
     assert (cloud.calls, DailyPodcast.objects.count()) == ([], 0)
 
 
@@ -408,25 +420,25 @@ def test_an_episode_that_can_neither_be_saved_nor_deleted_ends_and_is_counted(
 
     monkeypatch.setattr(default_storage, "delete", refuse)
     with refusing(errno.EACCES, f"podcast_{User.objects.get(first_name=UNLUCKY).pk}_"):
-        ended = edition()
+        ended = run_edition()
     assert ended.status == 1, ended.out
-    assert (row().status, row().error_code) == (Status.COMPLETED, Reason.NOT_SAVED)
+    assert (episode_of().status, episode_of().error_code) == (Status.COMPLETED, Reason.NOT_SAVED)
     for each in set(NAMES) - {UNLUCKY}:
-        well(each)
-    nothing_left(media)
+        assert_well(each)
+    assert_nothing_left(media)
 
 
 # The database
 
 
-@pytest.mark.parametrize("patience", [20.0, 0.05], ids=["as-configured", "that-gives-up-at-once"])
+@pytest.mark.parametrize("timeout", [20.0, 0.05], ids=["as-configured", "that-gives-up-at-once"])
 def test_a_database_that_is_locked_for_a_second_is_waited_for(
-    patience: float, cloud: Cloud, media: Path, monkeypatch: pytest.MonkeyPatch
+    timeout: float, cloud: Cloud, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("only SQLite locks the whole database")
     cloud.script = script
-    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", patience)
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", timeout)
     locked = threading.Event()
 
     def hold() -> None:
@@ -441,22 +453,22 @@ def test_a_database_that_is_locked_for_a_second_is_waited_for(
         assert locked.wait(5)
 
     with when_spoken(cloud, POINT, lock):
-        everyone_is_well(edition(), cloud, media)
+        assert_all_well(run_edition(), cloud, media)
 
 
-def everyone_is_well(ended: Ended, cloud: Cloud, media: Path, again: int = 0) -> None:
+def assert_all_well(ended: Ended, cloud: Cloud, media: Path, again: int = 0) -> None:
     assert (ended.status, ended.err) == (0, ""), ended.out
     for name in NAMES:
-        well(name)
-    assert most_asked(cloud, "polly") <= 1 + again
-    assert len(of(cloud, "openai")) <= 1
-    covered(cloud)
-    nothing_left(media)
+        assert_well(name)
+    assert most_repeated(cloud, "polly") <= 1 + again
+    assert len(calls_about(cloud, "openai")) <= 1
+    assert_in_ledger(cloud)
+    assert_nothing_left(media)
 
 
 @contextmanager
-def gone(skip: int, times: int = 2) -> Iterator[list[str]]:
-    """The database answers `skip` statements of each thread but this one, not the next `times`, then all again."""
+def without_database(skip: int, times: int = 2) -> Iterator[list[str]]:
+    """The database answers `skip` statements of the other threads, not the next `times`, and then all again."""
     real, counted, lost = CursorWrapper.execute, count(), list[str]()
     here = threading.get_ident()
 
@@ -474,9 +486,9 @@ def gone(skip: int, times: int = 2) -> Iterator[list[str]]:
 
 def test_a_database_that_goes_and_comes_back_is_waited_for(cloud: Cloud, media: Path) -> None:
     cloud.script = script
-    with ExitStack() as stack, when_spoken(cloud, POINT, lambda: stack.enter_context(gone(0))):
-        ended = edition()
-    everyone_is_well(ended, cloud, media)
+    with ExitStack() as stack, when_spoken(cloud, POINT, lambda: stack.enter_context(without_database(0))):
+        ended = run_edition()
+    assert_all_well(ended, cloud, media)
 
 
 def cut_all_connections() -> None:
@@ -496,16 +508,16 @@ def test_connections_that_the_server_cuts_are_made_anew(cloud: Cloud, alex: User
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has no server")
     cloud.script = script
-    podcast = jobs.submit(User.objects.get(first_name=UNLUCKY), "en")
+    podcast = queue.submit(User.objects.get(first_name=UNLUCKY), "en")
     with when_spoken(cloud, POINT, cut_all_connections):
         in_a_job(lambda: services.run(podcast.pk))
     connection.close()
-    well(UNLUCKY)
-    nothing_left(media)
+    assert_well(UNLUCKY)
+    assert_nothing_left(media)
 
 
 def in_a_job(call: Callable[[], object]) -> None:
-    """In a thread like a runner's."""
+    """In a thread as the runners have."""
 
     def work() -> None:
         try:
@@ -521,15 +533,15 @@ def in_a_job(call: Callable[[], object]) -> None:
 
 @dataclass(frozen=True)
 class Lapse:
-    """What came of an episode when the database did not answer its statement of this `number`."""
+    """How an episode ended whose statement of this `number` the database did not answer."""
 
     number: int
     sql: str
-    at_once: str  # its state when its worker was done, empty when it was well
-    later: str  # the same after the lease had run out and another had taken it up
+    after_worker: str  # its state when its worker had ended, empty when it was well
+    after_lease: str  # its state when the lease had ended and another worker had finished it
 
     def __str__(self) -> str:
-        return f"{self.number}: {self.at_once}: {self.sql[:60]} ... {self.sql[-80:]}"
+        return f"{self.number}: {self.after_worker}: {self.sql[:60]} ... {self.sql[-80:]}"
 
 
 def lapses(times: int, media: Path) -> list[Lapse]:
@@ -539,49 +551,49 @@ def lapses(times: int, media: Path) -> list[Lapse]:
         DailyPodcast.objects.all().delete()
         for path in media.rglob("*.mp3"):
             path.unlink()
-        podcast = jobs.submit(learner, "en")
-        with gone(number, times) as lost:
+        podcast = queue.submit(learner, "en")
+        with without_database(number, times) as lost:
             in_a_job(lambda: services.run(podcast.pk, can_reschedule=True))  # noqa: B023
-        at_once = state(row())
+        after_worker = state(episode_of())
         DailyPodcast.objects.filter(status=Status.RUNNING).update(lease_until=timezone.now() - timedelta(seconds=1))
-        jobs.sweep()
+        queue.sweep()
         services.run(podcast.pk, can_reschedule=True)
         if not lost:
             return found
-        found.append(Lapse(number, lost[0], at_once, state(row())))
+        found.append(Lapse(number, lost[0], after_worker, state(episode_of())))
     raise AssertionError
 
 
 def state(found: DailyPodcast) -> str:
-    return "" if heard(found) else f"{found.status} {found.error_code} {found.error_message}".strip()
+    return "" if has_whole_audio(found) else f"{found.status} {found.error_code} {found.error_message}".strip()
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits for the database looks again at once."""
+def no_retry_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statements are retried at once."""
     sleep = time.sleep
-    monkeypatch.setattr("dailycast.jobs.queue.time.sleep", lambda seconds: sleep(min(seconds, 0.001)))
+    monkeypatch.setattr("dailycast.jobs.database.time.sleep", lambda seconds: sleep(min(seconds, 0.001)))
 
 
-def test_an_episode_that_lost_its_database_for_two_statements_is_well_after_its_lease(
-    cloud: Cloud, media: Path, hasty: None
+def test_an_episode_whose_two_statements_failed_is_well_after_its_lease(
+    cloud: Cloud, media: Path, no_retry_delay: None
 ) -> None:
     cloud.script = script
     found = lapses(2, media)
     assert len(found) > 20
-    assert not [each.later for each in found if each.later], "\n".join(map(str, found))
-    nothing_left(media)
+    assert not [each.after_lease for each in found if each.after_lease], "\n".join(map(str, found))
+    assert_nothing_left(media)
 
 
-def test_an_episode_does_not_even_notice_a_database_that_is_gone_for_a_moment(
-    cloud: Cloud, media: Path, hasty: None
+def test_an_episode_is_made_although_the_database_is_gone_for_a_moment(
+    cloud: Cloud, media: Path, no_retry_delay: None
 ) -> None:
     cloud.script = script
-    noticed = [each for each in lapses(1, media) if each.at_once]
+    noticed = [each for each in lapses(1, media) if each.after_worker]
     assert not noticed, "\n".join(map(str, noticed))
 
 
-def test_an_edition_outlives_a_moment_without_its_database(cloud: Cloud, media: Path) -> None:
+def test_an_edition_survives_a_moment_without_its_database(cloud: Cloud, media: Path) -> None:
     cloud.script = script
     real, here, lost = CursorWrapper.execute, threading.get_ident(), list[str]()
 
@@ -592,65 +604,65 @@ def test_an_edition_outlives_a_moment_without_its_database(cloud: Cloud, media: 
         return real(self, sql, params)
 
     with patch.object(CursorWrapper, "execute", execute):
-        ended = edition()
-    everyone_is_well(ended, cloud, media)
+        ended = run_edition()
+    assert_all_well(ended, cloud, media)
 
 
-def test_an_edition_outlives_connections_that_the_server_cuts(cloud: Cloud, media: Path) -> None:
+def test_an_edition_survives_connections_that_the_server_cuts(cloud: Cloud, media: Path) -> None:
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has no server")
     cloud.script = script
     cloud.latency = {"openai": 0.05}
     try:
         with when_spoken(cloud, POINT, cut_all_connections):
-            ended = edition()
+            ended = run_edition()
     finally:
         connection.close()
-    everyone_is_well(ended, cloud, media)
+    assert_all_well(ended, cloud, media)
 
 
 def test_an_edition_leaves_no_thread_behind(cloud: Cloud) -> None:
     cloud.script = script
-    before = jobs_threads()
-    edition()
+    before = job_threads()
+    run_edition()
     until = time.monotonic() + 1
-    while jobs_threads() > before and time.monotonic() < until:
+    while job_threads() > before and time.monotonic() < until:
         time.sleep(0.05)
-    assert jobs_threads() <= before
+    assert job_threads() <= before
 
 
-def jobs_threads() -> int:
+def job_threads() -> int:
     return sum(thread.name == "dailycast-job" for thread in threading.enumerate())
 
 
 # People
 
 
-def deleted(what: str) -> None:
+def delete(what: str) -> None:
     if what == "user":
         User.objects.get(first_name=UNLUCKY).delete()
     else:
-        row().delete()
+        episode_of().delete()
 
 
 @pytest.mark.parametrize("what", ["user", "podcast"])
 @pytest.mark.parametrize("moment", ["written", "spoken"])
 def test_what_is_deleted_midway_stays_deleted(what: str, moment: str, cloud: Cloud, media: Path) -> None:
-    act = partial(deleted, what)
+    act = partial(delete, what)
     with ExitStack() as stack:
         if moment == "spoken":
             stack.enter_context(when_spoken(cloud, POINT, act))
             cloud.script = script
         else:
             cloud.script = after(act)
-        ended = edition()
+        ended = run_edition()
     assert not DailyPodcast.objects.filter(user__first_name=UNLUCKY).exists()
     assert (ended.status, ended.err) == (0, ""), ended.out
     for each in set(NAMES) - {UNLUCKY}:
-        well(each)
-    assert len(of(cloud, "polly")) <= (polly.PARALLEL if moment == "spoken" else 0)
-    covered(cloud)
-    nothing_left(media)
+        assert_well(each)
+    assert len(calls_about(cloud, "polly")) <= (polly.PARALLEL if moment == "spoken" else 0)
+    assert_in_ledger(cloud)
+    assert_nothing_left(media)
 
 
 def after(act: Callable[[], object]) -> Callable[[str], str]:
@@ -673,23 +685,23 @@ def test_a_script_that_is_edited_while_it_is_spoken_is_spoken_as_edited(cloud: C
     last, edited = f"That is all for today, {UNLUCKY}.", f"Until tomorrow, {UNLUCKY}, and well done."
 
     def edit() -> None:
-        found = row()
+        found = episode_of()
         found.script_text = found.script_text.replace(last, edited)
         found.save(update_fields=["script_text"])
 
     with when_spoken(cloud, POINT, edit):
-        ended = edition()
+        ended = run_edition()
     assert ended.status == 0
-    well(UNLUCKY)
-    found = row()
+    assert_well(UNLUCKY)
+    found = episode_of()
     assert edited in found.script_text
     assert " ".join(cue["text"] for cue in found.cues).endswith(edited)
     assert last not in [cue["text"] for cue in found.cues]
-    asked = Counter(call.text for call in of(cloud, "polly"))
+    asked = Counter(call.text for call in calls_about(cloud, "polly"))
     assert max(asked.values()) == 1, asked
     assert asked[edited] == 1
-    covered(cloud)
-    nothing_left(media)
+    assert_in_ledger(cloud)
+    assert_nothing_left(media)
 
 
 # The clock, and two at once
@@ -709,77 +721,67 @@ def test_a_clock_that_is_set_back_by_an_hour_changes_nothing(
 ) -> None:
     cloud.script = script
     with clock(monkeypatch) as moved, when_spoken(cloud, POINT, lambda: moved.append(timedelta(hours=-1))):
-        everyone_is_well(edition(), cloud, media)
+        assert_all_well(run_edition(), cloud, media)
 
 
 def test_a_clock_that_is_set_back_gives_no_job_to_a_second_worker(
     cloud: Cloud, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker's next look, at most a second later, comes before the next beat of the first worker's heart."""
+    """Another worker looks for jobs within a second, which is before the first worker renews its lease."""
     cloud.script = script
     monkeypatch.setattr(polly.Provider, "parallel", 1)
 
     def turn_back() -> None:
         moved.append(timedelta(hours=-1))
-        jobs.sweep()
-        in_a_job(lambda: [services.run(pk, can_reschedule=True) for pk in jobs.due(10)])
+        queue.sweep()
+        in_a_job(lambda: [services.run(pk, can_reschedule=True) for pk in queue.due(10)])
 
-    podcast = jobs.submit(User.objects.get(first_name=UNLUCKY), "en")
+    podcast = queue.submit(User.objects.get(first_name=UNLUCKY), "en")
     with clock(monkeypatch) as moved, when_spoken(cloud, POINT, turn_back):
         services.run(podcast.pk)
-    well(UNLUCKY)
-    covered(cloud)
-    nothing_left(media)
-    asked = Counter(call.text for call in of(cloud, "polly"))
+    assert_well(UNLUCKY)
+    assert_in_ledger(cloud)
+    assert_nothing_left(media)
+    asked = Counter(call.text for call in calls_about(cloud, "polly"))
     assert sorted(asked.values()) in ([1, 1, 1], [1, 1, 2]), asked  # what was in flight may be lost
 
 
 def test_of_two_workers_on_one_job_one_pays(cloud: Cloud, media: Path) -> None:
     cloud.script = script
     cloud.latency = {"openai": 0.1, "polly": 0.05}
-    podcast = jobs.submit(User.objects.get(first_name=UNLUCKY), "en")
-    gate, got = threading.Barrier(2), list[object]()
-
-    def work() -> None:
-        gate.wait(5)
-        got.append(services.run(podcast.pk))
-        connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert sorted(each is None for each in got) == [False, True]
-    well(UNLUCKY)
-    assert (len(of(cloud, "openai")), len(of(cloud, "polly")), most_asked(cloud, "polly")) == (1, 3, 1)
-    covered(cloud)
-    nothing_left(media)
+    podcast = queue.submit(User.objects.get(first_name=UNLUCKY), "en")
+    jobs = in_threads(lambda _: services.run(podcast.pk), number=2, retry=False)
+    assert sorted(job is None for job in jobs) == [False, True]
+    assert_well(UNLUCKY)
+    assert (len(calls_about(cloud, "openai")), len(calls_about(cloud, "polly"))) == (1, 3)
+    assert most_repeated(cloud, "polly") == 1
+    assert_in_ledger(cloud)
+    assert_nothing_left(media)
 
 
-def everything() -> list[Any]:
+def all_rows() -> list[Any]:
     return [list(DailyPodcast.objects.order_by("pk").values()), list(ProviderCall.objects.order_by("pk").values())]
 
 
-def slept(job: Job) -> None:
-    """Its lease ran out, and nobody's heart beat for it."""
+def let_lease_end(job: Job) -> None:
+    """The lease ends, as when the whole process was suspended and no heartbeat renewed it."""
     DailyPodcast.objects.filter(pk=job.row.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    job.renewed_at = job_.LONG_AGO
+    job.renewed_at = LONG_AGO
 
 
 def test_a_worker_that_slept_before_it_paid_finds_the_job_done_and_changes_nothing(cloud: Cloud, media: Path) -> None:
     cloud.script = script
-    podcast = jobs.submit(User.objects.get(first_name=UNLUCKY), "en")
-    sleeper = jobs.claim(podcast.pk)
+    podcast = queue.submit(User.objects.get(first_name=UNLUCKY), "en")
+    sleeper = queue.claim(podcast.pk)
     assert sleeper is not None
-    slept(sleeper)
-    jobs.sweep()
+    let_lease_end(sleeper)
+    queue.sweep()
     services.run(podcast.pk)
-    well(UNLUCKY)
-    before, asked = everything(), len(cloud.calls)
+    assert_well(UNLUCKY)
+    before, asked = all_rows(), len(cloud.calls)
     services._make(sleeper)
-    assert (everything(), len(cloud.calls)) == (before, asked)
-    nothing_left(media)
+    assert (all_rows(), len(cloud.calls)) == (before, asked)
+    assert_nothing_left(media)
 
 
 def test_a_worker_that_slept_in_a_call_loses_what_was_in_flight_and_changes_nothing(
@@ -787,23 +789,23 @@ def test_a_worker_that_slept_in_a_call_loses_what_was_in_flight_and_changes_noth
 ) -> None:
     cloud.script = script
     monkeypatch.setattr(polly.Provider, "parallel", 1)
-    podcast = jobs.submit(User.objects.get(first_name=UNLUCKY), "en")
-    sleeper = jobs.claim(podcast.pk)
+    podcast = queue.submit(User.objects.get(first_name=UNLUCKY), "en")
+    sleeper = queue.claim(podcast.pk)
     assert sleeper is not None
     done: list[Any] = []
 
     def another_finishes() -> None:
-        slept(sleeper)
-        jobs.sweep()
+        let_lease_end(sleeper)
+        queue.sweep()
         in_a_job(lambda: services.run(podcast.pk))
-        well(UNLUCKY)
-        done.extend(everything()[0])
+        assert_well(UNLUCKY)
+        done.extend(all_rows()[0])
 
     with when_spoken(cloud, POINT, another_finishes):
         services._make(sleeper)
-    assert everything()[0] == done
-    asked = Counter(call.text for call in of(cloud, "polly"))
+    assert all_rows()[0] == done
+    asked = Counter(call.text for call in calls_about(cloud, "polly"))
     assert sorted(asked.values()) == [1, 1, 2], asked
-    assert (asked[POINT], len(of(cloud, "openai"))) == (2, 1)
-    covered(cloud)
-    nothing_left(media)
+    assert (asked[POINT], len(calls_about(cloud, "openai"))) == (2, 1)
+    assert_in_ledger(cloud)
+    assert_nothing_left(media)

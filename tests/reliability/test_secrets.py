@@ -1,4 +1,4 @@
-"""Planted keys are looked for wherever a person or a log may see them, after a class with every kind of bad luck."""
+"""Planted keys are looked for in every page, row and log line, after editions with every kind of fault."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,6 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from dailycast.jobs import job as job_
 from dailycast.models import DailyPodcast, Outcome, ProviderCall
 from dailycast.purchases import attempts
 from dailycast.runners import nightly
@@ -21,7 +20,7 @@ from dailycast.tts import polly
 from tests.cloud import Cloud, Fault
 from tests.cloud.polly import REFUSALS
 
-from .matrix import NAMES, SECOND, edition, enrol, script
+from .five_learners import NAMES, SECOND, enrol, run_edition, script
 
 pytestmark = [pytest.mark.reliability, pytest.mark.django_db(transaction=True)]
 KEYS = {
@@ -32,13 +31,13 @@ KEYS = {
     "AWS_SESSION_TOKEN": "planted-token-4715",
 }
 # At DEBUG botocore itself logs the request that it signs, with the key's id and the token in it, never the secret.
-BOTOCORE_TELLS = {"AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"}
+BOTOCORE_LOGS = {"AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"}
 MOST_PAGES = 60  # of one table
 FAULTS = [fault for fault in Fault if fault not in (Fault.HANG, Fault.DRIP, Fault.RATE_LIMIT)]
 
 
-class Ear(logging.Handler):
-    """Everything that any logger says, as it would stand in a file."""
+class LogRecorder(logging.Handler):
+    """Everything that any logger writes, as it would be in a file."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -48,35 +47,35 @@ class Ear(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append((record.name, self.format(record)))
 
-    def told(self, mine: bool) -> list[str]:
+    def lines_of(self, of_botocore: bool) -> list[str]:
         """Lines of botocore, or of everybody else."""
-        return [line for name, line in self.lines if name.startswith("botocore") == mine]
+        return [line for name, line in self.lines if name.startswith("botocore") == of_botocore]
 
 
 @pytest.fixture
-def ear() -> Iterator[Ear]:
-    heard, root = Ear(), logging.getLogger()
+def recorder() -> Iterator[LogRecorder]:
+    recorder, root = LogRecorder(), logging.getLogger()
     names = ("dailycast", "botocore", "boto3", "openai", "urllib3", "httpx", "httpcore", "google")
     loggers = [root, *map(logging.getLogger, names)]
     before = [each.level for each in loggers]
     for each in loggers:
         each.setLevel(logging.DEBUG)
-    root.addHandler(heard)
-    yield heard
-    root.removeHandler(heard)
+    root.addHandler(recorder)
+    yield recorder
+    root.removeHandler(recorder)
     for each, level in zip(loggers, before, strict=True):
         each.setLevel(level)
 
 
 @pytest.fixture
 def school(cloud: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    settings.DAILYCAST_LEARNER_CONTEXT = "tests.reliability.matrix.learner"
+    settings.DAILYCAST_LEARNER_CONTEXT = "tests.reliability.five_learners.learner"
     settings.DAILYCAST_LLM_PROVIDERS = ["openai", "gemini"]
     settings.DAILYCAST_MAX_ATTEMPTS = 1
     for name, key in KEYS.items():
         setattr(settings, name, key)
     monkeypatch.setattr(attempts, "RETRY_DELAY", 0.0)
-    monkeypatch.setattr(job_, "FIRST_RETRY_DELAY", 0.01)
+    monkeypatch.setattr("dailycast.jobs.job.FIRST_RETRY_DELAY", 0.01)
     monkeypatch.setattr(nightly, "LONGEST_WAIT", 0.0)
     monkeypatch.setattr(attempts, "FIRST_BACKOFF", 0.0002)
     monkeypatch.setattr(polly, "_engine_refusals", {})
@@ -86,8 +85,8 @@ def school(cloud: Cloud, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iter
     connection.close()
 
 
-def bad_luck(cloud: Cloud, fault: Fault) -> None:
-    """Nobody is spared: the first three at the writers, the others at the voice."""
+def fail_all(cloud: Cloud, fault: Fault) -> None:
+    """The first three learners meet the fault at the writers, the others at the voice."""
     known = {each.name: each for each in cloud._vendors}
     for name in NAMES[:3]:
         for vendor in ("openai", "gemini"):
@@ -98,16 +97,16 @@ def bad_luck(cloud: Cloud, fault: Fault) -> None:
             cloud.fail("polly", fault, times=None, matching=SECOND.format(name))
 
 
-def echo(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A vendor, or a proxy before it, that quotes the keys in what it says of an error."""
-    told = f"Wrong: {' '.join(KEYS.values())}"
-    monkeypatch.setattr("tests.cloud.openai.OVERDRAWN", told)
+def echo_keys(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vendor, or a proxy before it, that quotes the keys in its error messages."""
+    message = f"Wrong: {' '.join(KEYS.values())}"
+    monkeypatch.setattr("tests.cloud.openai.OVERDRAWN", message)
     for fault, (status, code, _) in REFUSALS.copy().items():
-        monkeypatch.setitem(REFUSALS, fault, (status, code, told))
+        monkeypatch.setitem(REFUSALS, fault, (status, code, message))
 
 
-def found(texts: Iterable[str]) -> set[str]:
-    """The names of the keys that stand in any of `texts`."""
+def keys_in(texts: Iterable[str]) -> set[str]:
+    """The names of the keys that are in any of `texts`."""
     joined = "\n".join(texts)
     return {name for name, key in KEYS.items() if key in joined}
 
@@ -133,13 +132,13 @@ def pages(client: Client) -> list[str]:
     return [answer.content.decode() for answer in answers]
 
 
-def some_editions(cloud: Cloud, faults: Iterable[Fault], media: Path) -> list[str]:
+def run_editions(cloud: Cloud, faults: Iterable[Fault], media: Path) -> list[str]:
     """What the nightly command printed. Each fault has an edition of its own, without a clip to begin with."""
     printed = []
     for fault in faults:
         cloud.mend()
-        bad_luck(cloud, fault)
-        ended = edition()
+        fail_all(cloud, fault)
+        ended = run_edition()
         printed += [ended.out, ended.err]
         DailyPodcast.objects.update(request_key=None)
         for path in media.rglob("clips/*.mp3"):
@@ -147,39 +146,41 @@ def some_editions(cloud: Cloud, faults: Iterable[Fault], media: Path) -> list[st
     return printed
 
 
-def test_no_key_is_to_be_seen_anywhere_after_every_fault(
-    school: Cloud, client: Client, ear: Ear, media: Path, monkeypatch: pytest.MonkeyPatch
+def test_after_every_fault_no_key_is_seen_anywhere(
+    school: Cloud, client: Client, recorder: LogRecorder, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    echo(school, monkeypatch)
-    printed = some_editions(school, FAULTS, media)
+    echo_keys(school, monkeypatch)
+    printed = run_editions(school, FAULTS, media)
     outcomes = set(ProviderCall.objects.values_list("outcome", flat=True))
     assert outcomes >= {Outcome.OK, Outcome.FAILED, Outcome.UNANSWERED, Outcome.REFUSED, Outcome.BLOCKED}
     assert DailyPodcast.objects.exclude(error_message="").count() >= len(FAULTS) // 2
     assert any("***" in text for text in columns()), "no vendor was quoted, so nothing was tested"
-    assert found(printed) == set()
-    assert found(columns()) == set()
-    assert found(pages(client)) == set()
-    assert len(ear.lines) > 1_000
-    assert found(ear.told(mine=False)) == set(), leaks(ear)
+    assert keys_in(printed) == set()
+    assert keys_in(columns()) == set()
+    assert keys_in(pages(client)) == set()
+    assert len(recorder.lines) > 1_000
+    assert keys_in(recorder.lines_of(of_botocore=False)) == set(), leaks(recorder)
 
 
-def leaks(ear: Ear) -> list[str]:
-    return [line[:200] for line in ear.told(mine=False) if found([line])][:5]
+def leaks(recorder: LogRecorder) -> list[str]:
+    return [line[:200] for line in recorder.lines_of(of_botocore=False) if keys_in([line])][:5]
 
 
-def test_at_debug_botocore_itself_tells_the_id_and_the_token_and_never_the_secret(school: Cloud, ear: Ear) -> None:
-    """Not ours to mend; docs say so: leave botocore's loggers at INFO."""
-    edition()
-    assert found(ear.told(mine=True)) == BOTOCORE_TELLS
-    debug = [record for record in ear.lines if record[0].startswith("botocore") and " DEBUG " not in record[1]]
-    assert found(line for _, line in debug) == set()
+def test_at_debug_botocore_itself_logs_the_id_and_the_token_and_never_the_secret(
+    school: Cloud, recorder: LogRecorder
+) -> None:
+    """The docs say so: leave the loggers of botocore at INFO."""
+    run_edition()
+    assert keys_in(recorder.lines_of(of_botocore=True)) == BOTOCORE_LOGS
+    debug = [record for record in recorder.lines if record[0].startswith("botocore") and " DEBUG " not in record[1]]
+    assert keys_in(line for _, line in debug) == set()
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_a_planted_leak_is_found(name: str, school: Cloud, client: Client, ear: Ear) -> None:
+def test_a_planted_leak_is_found(name: str, school: Cloud, client: Client, recorder: LogRecorder) -> None:
     logging.getLogger("dailycast").debug("calling with %s", KEYS[name])
     user = User.objects.get(first_name=NAMES[0])
     DailyPodcast.objects.create(user=user, error_message=f"The key {KEYS[name]} was refused.", status="failed")
-    assert found(ear.told(mine=False)) == {name}
-    assert found(columns()) == {name}
-    assert found(pages(client)) == {name}
+    assert keys_in(recorder.lines_of(of_botocore=False)) == {name}
+    assert keys_in(columns()) == {name}
+    assert keys_in(pages(client)) == {name}

@@ -6,7 +6,7 @@ from decimal import ROUND_UP, Decimal
 from typing import Any
 
 from dailycast.purchases import prices
-from dailycast.script import grammar as script
+from dailycast.script import grammar
 from dailycast.studio import voices
 from dailycast.tts.base import Voice
 
@@ -20,14 +20,14 @@ MILLION = Decimal(1_000_000)
 
 @dataclass(frozen=True)
 class Run:
-    """One worker's life. It dies before `line` is executed, or `after` so many seconds, or in peace."""
+    """One worker. It is killed before `line` is executed, or `after` so many seconds, or not at all."""
 
-    action: str  # one of lane.ACTIONS
+    action: str  # one of fork_server.ACTIONS
     line: str = ""  # "dailycast/purchases/purchase.py:120"
     turn: int = 1  # which of its executions
     after: float | None = None
-    budget: bool = True  # whether there is one, for then calls are begun one by one
-    mutant: str = ""  # one of lane.MUTANTS
+    budget: bool = True  # whether a budget is set: calls are begun one by one then
+    mutant: str = ""  # one of fork_server.MUTANTS
     trace: bool = False  # report every line that was executed
 
 
@@ -53,18 +53,18 @@ class State:
     def parked(self) -> bool:
         return any((each["status"], each["error_code"]) == ("failed", "needs_person") for each in self.episodes)
 
-    def flying(self) -> set[str]:
-        """The units that were under way: their row is open, and what was bought is nowhere."""
-        there = set(self.clips)
-        return {call["unit"] for call in self.calls if call["outcome"] == "unknown"} - there
+    def in_flight(self) -> set[str]:
+        """The units whose call was in flight: their entry is open, and what was bought is stored nowhere."""
+        stored = set(self.clips)
+        return {call["unit"] for call in self.calls if call["outcome"] == "unknown"} - stored
 
     def crashes(self) -> Counter[str]:
         return Counter(call["unit"] for call in self.calls if call["outcome"] == "lost")
 
 
 @dataclass(frozen=True)
-class Death:
-    """How a run ended: by SIGKILL, and what was there right after it, or in peace."""
+class RunResult:
+    """How a run ended, by SIGKILL or not, and the state right after it."""
 
     killed: bool
     seconds: float
@@ -76,13 +76,13 @@ class Death:
 @dataclass(frozen=True)
 class Record:
     plan: Plan
-    deaths: list[Death]
+    results: list[RunResult]
     ended: State
-    parked: list[State] = field(default_factory=list)  # just before a person said: try again
+    parked: list[State] = field(default_factory=list)  # just before a person asked for another attempt
 
     @property
     def kills(self) -> int:
-        return sum(death.killed for death in self.deaths)
+        return sum(result.killed for result in self.results)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Bill:
 
     @property
     def unit(self) -> str:
-        """What the ledger knows it by."""
+        """Its name in the ledger."""
         return "script" if self.vendor == "openai" else voices.clip_key("polly", VOICE, self.text)
 
     @property
@@ -106,20 +106,20 @@ def state(data: dict[str, Any]) -> State:
 
 
 def record(data: dict[str, Any]) -> Record:
-    """What a lane wrote as JSON."""
+    """What a fork server wrote as JSON."""
     runs = tuple(Run(**run) for run in data["plan"]["runs"])
-    deaths = [Death(**death | {"state": state(death["state"])}) for death in data["deaths"]]
+    results = [RunResult(**result | {"state": state(result["state"])}) for result in data["results"]]
     parked = [state(each) for each in data["parked"]]
-    return Record(Plan(data["plan"]["marker"], runs), deaths, state(data["ended"]), parked)
+    return Record(Plan(data["plan"]["marker"], runs), results, state(data["ended"]), parked)
 
 
 # The judge
 
 
 def judge(trial: Record, bills: list[Bill]) -> list[str]:
-    """Everything that is wrong with how a trial ended, a sentence each."""
-    troubles = [death.trouble for death in trial.deaths if death.trouble]
-    seen = _episode(trial) + _disk(trial) + _parking(trial)
+    """Everything that is wrong with the end of a trial, in a sentence each."""
+    troubles = [result.trouble for result in trial.results if result.trouble]
+    seen = _episode(trial) + _disk(trial) + _needless_parking(trial)
     return [*troubles, *seen, *_payments(trial, bills), *_ledger(trial, bills)]
 
 
@@ -152,28 +152,28 @@ def _episode(trial: Record) -> list[str]:
 def _disk(trial: Record) -> list[str]:
     named = {row["audio_file"] for row in trial.ended.episodes}
     strangers = [name for name in trial.ended.audio if name not in named] + trial.ended.others
-    wrong = [f"a file that nobody knows: {name}" for name in strangers]
+    wrong = [f"a file of no episode: {name}" for name in strangers]
     if len(trial.ended.parts) > trial.kills:
         wrong.append(f"{len(trial.ended.parts)} temporary files are left after {trial.kills} kills")
     return wrong
 
 
 def _payments(trial: Record, bills: list[Bill]) -> list[str]:
-    """No unit is paid for again, unless it was under way when its worker was killed: once for each such kill."""
+    """No unit is paid for again, unless its call was in flight when its worker was killed: once for each such kill."""
     paid = Counter(bill.unit for bill in bills)
-    excused = Counter(unit for death in trial.deaths if death.killed for unit in death.state.flying())
+    excused = Counter(unit for result in trial.results if result.killed for unit in result.state.in_flight())
     wrong = [
-        f"{_short(unit)} was billed {times} times, and under way at {excused[unit]} kills"
+        f"{_short(unit)} was billed {times} times, and in flight at {excused[unit]} kills"
         for unit, times in paid.items()
         if times > 1 + excused[unit]
     ]
     wrong += [
-        f"{_short(unit)} was billed {times} times, and no person said so"
+        f"{_short(unit)} was billed {times} times, and no person asked for it"
         for unit, times in paid.items()
         if times > MOST_CRASHES + len(trial.parked)
     ]
     text = trial.ended.episodes[0]["script_text"] if trial.ended.episodes else ""
-    wanted = {"script"} | {voices.clip_key("polly", VOICE, each) for each in script.parse(text, "en").clips}
+    wanted = {"script"} | {voices.clip_key("polly", VOICE, each) for each in grammar.parse(text, "en").clips}
     if set(paid) != wanted or len(wanted) != 1 + CLIPS:
         wrong.append(f"{len(wanted)} units are wanted, {len(paid)} were billed, {len(wanted & set(paid))} are both")
     return wrong
@@ -182,24 +182,24 @@ def _payments(trial: Record, bills: list[Bill]) -> list[str]:
 def _ledger(trial: Record, bills: list[Bill]) -> list[str]:
     rows, paid = trial.ended.calls, Counter(bill.unit for bill in bills)
     units = {bill.unit: sum(bill.units) for bill in bills}
-    fine = [row for row in rows if row["outcome"] == "ok"]
-    listed, good = Counter(row["unit"] for row in rows), Counter(row["unit"] for row in fine)
+    answered = [row for row in rows if row["outcome"] == "ok"]
+    listed, good = Counter(row["unit"] for row in rows), Counter(row["unit"] for row in answered)
     wrong = [f"{_short(unit)} has {listed[unit]} rows and {paid[unit]} bills" for unit in paid - listed]
     wrong += [f"{_short(unit)} has {good[unit]} ok rows and {paid[unit]} bills" for unit in good - paid]
     wrong += [
         f"{_short(row['unit'])} says {row['units']} units, the bill {units.get(row['unit'])}"
-        for row in fine
+        for row in answered
         if row["units"] != units.get(row["unit"])
     ]
     wrong += [f"{_short(row['unit'])} is still open" for row in rows if row["outcome"] == "unknown"]
-    wrong += [f"{_short(row['unit'])} still keeps its answer" for row in rows if row["answer"]]
-    return wrong + _sums(trial, fine, bills)
+    wrong += [f"{_short(row['unit'])} still has its answer" for row in rows if row["answer"]]
+    return wrong + _sums(trial, answered, bills)
 
 
-def _sums(trial: Record, fine: list[dict[str, Any]], bills: list[Bill]) -> list[str]:
+def _sums(trial: Record, answered: list[dict[str, Any]], bills: list[Bill]) -> list[str]:
     wrong = []
-    usd = sum((Decimal(str(row["cost_usd"])) for row in fine), Decimal(0))
-    characters = sum(row["units"] for row in fine if row["kind"] == "speech")
+    usd = sum((Decimal(str(row["cost_usd"])) for row in answered), Decimal(0))
+    characters = sum(row["units"] for row in answered if row["kind"] == "speech")
     for row in trial.ended.episodes:
         if abs(Decimal(str(row["cost_usd"] or 0)) - usd) > Decimal("0.000001"):
             wrong.append(f"the episode says ${row['cost_usd']}, its ledger ${usd}")
@@ -212,12 +212,12 @@ def _sums(trial: Record, fine: list[dict[str, Any]], bills: list[Bill]) -> list[
     return wrong
 
 
-def _parking(trial: Record) -> list[str]:
-    """A person is asked when a unit was under way at two crashes, or after too many attempts, and only then."""
+def _needless_parking(trial: Record) -> list[str]:
+    """A person is asked when a unit was in flight at two crashes, or after too many attempts, and only then."""
     return [
         "a person was asked without need"
-        for left in trial.parked
-        if max(left.crashes().values(), default=0) < MOST_CRASHES and left.episodes[0]["attempts"] <= MOST_ATTEMPTS
+        for parked in trial.parked
+        if max(parked.crashes().values(), default=0) < MOST_CRASHES and parked.episodes[0]["attempts"] <= MOST_ATTEMPTS
     ]
 
 

@@ -18,7 +18,7 @@ CLIPS = 5
 
 
 def script(prompt: str) -> str:
-    """Five clips in two chapters, none like any other trial's."""
+    """Five clips in two chapters, which no other trial shares."""
     found = MARKER.search(prompt)
     marker = found[0] if found else "nobody"
     texts = [f"Clip {number} of {marker}." for number in range(1, CLIPS + 1)]
@@ -26,7 +26,7 @@ def script(prompt: str) -> str:
 
 
 class Vendors(Cloud):
-    """A vendor bills what it has read, then takes its time, and answers whoever is still there."""
+    """The vendors bill what they have read, then take their time, and answer a worker that may be dead."""
 
     journal: Path
 
@@ -47,9 +47,9 @@ class Vendors(Cloud):
 def main() -> None:
     with Vendors(script=script) as vendors:
         vendors.journal = Path(sys.argv[1])
-        vendors.polly.parallel = {}  # two lanes, and calls whose worker is dead
+        vendors.polly.parallel = {}  # two fork servers, and calls whose worker is dead
         print(json.dumps(vendors.environment), flush=True)
-        sys.stdin.read()  # until whoever started it is gone
+        sys.stdin.read()  # until the process that started it ends
 
 
 if __name__ == "__main__":

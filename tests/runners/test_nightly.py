@@ -19,7 +19,7 @@ from dailycast.jobs.job import stopping
 from dailycast.models import DailyPodcast, ProviderCall, Reason, Status, dates
 from dailycast.runners import nightly
 from tests.cloud import Cloud, Fault
-from tests.jobs.rows import from_now
+from tests.jobs.rows import from_now, in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MATERIAL = {"mistakes": ["goed"]}
@@ -105,17 +105,7 @@ def test_another_day_is_another_edition(school: Cloud) -> None:
 def test_two_editions_at_once_make_one_episode_each(school: Cloud) -> None:
     enrol(*"abcdef")
     school.latency = {"openai": 0.05}
-    tallies: list[nightly.Tally] = []
-
-    def edition() -> None:
-        tallies.append(nightly.Edition(date(2026, 11, 23), None, 3).make())
-        connection.close()
-
-    threads = [threading.Thread(target=edition) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
+    tallies = in_threads(lambda _: nightly.Edition(date(2026, 11, 23), None, 3).make(), number=2, retry=False)
     assert users_with_episode() == list("abcdef")
     assert len(school.calls) == 6
     assert [sum(getattr(tally, name) for tally in tallies) for name in ("made", "already_made", "failed")] == [6, 6, 0]

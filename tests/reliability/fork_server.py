@@ -1,4 +1,4 @@
-"""`python -m tests.reliability.lane FOLDER ENVIRONMENT`: a fork server. A plan in JSON comes in, its record goes out.
+"""`python -m tests.reliability.fork_server FOLDER ENVIRONMENT`: reads a plan as JSON, and writes its record as JSON.
 
 Everything is imported and warm before a worker is forked, and no thread and no connection is open then. Each trial has
 a database and a media folder of its own.
@@ -28,14 +28,14 @@ import django
 
 ROOT = f"{Path(__file__).resolve().parents[2]}/"
 DJANGO = f"{Path(django.__file__).resolve().parents[1]}/"
-PATIENCE = 30.0  # seconds that a worker may take
+LONGEST = 30.0  # seconds that a worker may take
 KEY = "the-same-click"
 
 marker = ""
 
 
 def learner(user: object) -> dict[str, str]:
-    """The host's records: what the marker of this trial goes into the prompt with."""
+    """The host's records: they bring the marker of this trial into the prompt."""
     return {"goal": f"Hear of {marker} today.", "language": "en"}
 
 
@@ -48,7 +48,7 @@ def user() -> Any:
     return get_user_model()._default_manager.get()
 
 
-def ask() -> None:
+def make_in_thread() -> None:
     """A page asks, and a thread of the same process makes it."""
     from dailycast import runners
     from dailycast.runners import thread
@@ -57,7 +57,7 @@ def ask() -> None:
     thread.pool().wait(0)
 
 
-def work() -> None:
+def make_in_worker() -> None:
     """A page asks, and a worker finds it."""
     from django.conf import settings
     from django.db import connections
@@ -80,68 +80,70 @@ def work() -> None:
 
 
 def resume() -> None:
-    """The lease has run out, and whoever asked asks again, for not every kill left a row."""
+    """The lease has run out, and the same request is sent again, because not every kill leaves a row."""
     from django.utils import timezone
 
     from dailycast import services
-    from dailycast.jobs import queue as jobs
+    from dailycast.jobs import queue
     from dailycast.models import DailyPodcast, Status
 
     DailyPodcast.objects.filter(status=Status.RUNNING).update(lease_until=timezone.now() - timedelta(seconds=1))
-    jobs.submit(user(), "en", request_key=KEY)
-    jobs.sweep()
-    while due := jobs.due(10):
+    queue.submit(user(), "en", request_key=KEY)
+    queue.sweep()
+    while due := queue.due(10):
         for pk in due:
             services.run(pk, can_reschedule=True)
-        jobs.sweep()
+        queue.sweep()
 
 
 def reopen() -> None:
-    """A person says: try again."""
-    from dailycast.jobs import queue as jobs
+    """A person asks for another attempt."""
+    from dailycast.jobs import queue
     from dailycast.models import DailyPodcast
 
     for podcast in DailyPodcast.objects.all():
-        jobs.reopen(podcast.pk)
+        queue.reopen(podcast.pk)
     resume()
 
 
 def naive() -> None:
-    """What dailycast is not: all is bought, then all is saved."""
+    """What dailycast does not do: buy everything, then save everything."""
     from django.core.files.base import ContentFile
 
     from dailycast.audio.mp3 import duration, join
     from dailycast.learner import get_learner_context
     from dailycast.llm import openai
     from dailycast.models import DailyPodcast, Status
-    from dailycast.script import grammar as script
-    from dailycast.script import prompt as prompts
+    from dailycast.script import grammar
+    from dailycast.script.prompt import build_prompt
     from dailycast.tts import polly
 
     if DailyPodcast.objects.exists():
         return
-    prompt = prompts.build_prompt(get_learner_context(user()), "en", 4.0)
+    prompt = build_prompt(get_learner_context(user()), "en", 4.0)
     text = openai.Provider().complete(prompt, 30).text
     voice = polly.Provider()
     known = voice.voice("en")
     assert known
-    mp3 = join([voice.speak(clip, known, 30).mp3 for clip in script.parse(text, "en").clips]).mp3
+    mp3 = join([voice.speak(clip, known, 30).mp3 for clip in grammar.parse(text, "en").clips]).mp3
     podcast = DailyPodcast(user=user(), status=Status.COMPLETED, script_text=text)
     podcast.audio_bytes, podcast.duration_seconds = len(mp3), duration(mp3)
     podcast.audio_file.save("podcast_1_1.mp3", ContentFile(mp3))
 
 
-ACTIONS: dict[str, Callable[[], None]] = {each.__name__: each for each in (ask, work, resume, reopen, naive)}
+ACTIONS: dict[str, Callable[[], None]] = {
+    each.__name__: each for each in (make_in_thread, make_in_worker, resume, reopen, naive)
+}
 
 
-def keep_nothing() -> None:
+def store_no_clip() -> None:
     from dailycast.audio import clips
 
     clips.store_clip = lambda key, mp3: None
 
 
-def keep_late() -> None:
-    """The ledger says that a clip is bought before the clip is stored."""
+def store_clip_late() -> None:
+    """The ledger entry of a clip is closed before the clip is stored."""
     from dailycast.models import Outcome
     from dailycast.purchases import ledger
     from dailycast.purchases.scheduler import PurchaseScheduler
@@ -154,33 +156,35 @@ def keep_late() -> None:
     PurchaseScheduler.record_answer = record_answer  # type: ignore[method-assign]
 
 
-def no_ledger() -> None:
-    """The ledger rows are never written."""
+def write_no_ledger() -> None:
+    """The entries of the ledger are never written."""
     from dailycast.purchases import ledger
 
     ledger._inserted = lambda entries: entries
 
 
-MUTANTS: dict[str, Callable[[], None]] = {each.__name__: each for each in (keep_nothing, keep_late, no_ledger)}
+MUTANTS: dict[str, Callable[[], None]] = {
+    each.__name__: each for each in (store_no_clip, store_clip_late, write_no_ledger)
+}
 
 
-# How it dies
+# Where it is killed
 
 REOPEN = {"action": "reopen", "line": "", "after": None}
 
 
-def watched() -> tuple[str, ...]:
-    """The files whose lines are told: ours, and what of Django's stores files and ends transactions."""
-    files = ("core/files/", "db/models/fields/files.py", "utils/_os.py", "db/transaction.py")
-    return (f"{ROOT}dailycast/", *(f"{DJANGO}django/{name}" for name in files))
+def traced_folders() -> tuple[str, ...]:
+    """The files whose lines are recorded: ours, and those of Django that store files and end transactions."""
+    names = ("core/files/", "db/models/fields/files.py", "utils/_os.py", "db/transaction.py")
+    return (f"{ROOT}dailycast/", *(f"{DJANGO}django/{name}" for name in names))
 
 
-def traced(notice: Callable[[str, int], object], wanted: Callable[[str], bool]) -> None:
-    """Call `notice` before each line in the files that are wanted, in all threads."""
+def trace(notify: Callable[[str, int], object], wanted: Callable[[str], bool]) -> None:
+    """Call `notify` before each line in the files that are wanted, in all threads."""
 
     def local(frame: FrameType, event: str, argument: object) -> Any:
         if event == "line":
-            notice(frame.f_code.co_filename, frame.f_lineno)
+            notify(frame.f_code.co_filename, frame.f_lineno)
         return local
 
     def entered(frame: FrameType, event: str, argument: object) -> Any:
@@ -190,31 +194,31 @@ def traced(notice: Callable[[str, int], object], wanted: Callable[[str], bool]) 
     sys.settrace(entered)
 
 
-def die_at(line: str, turn: int) -> None:
-    """Before `line` is executed for that time; the first time is turn 1."""
+def kill_at(line: str, turn: int) -> None:
+    """Kill this process before `line` is executed for the `turn`-th time, from 1 on."""
     name, _, number = line.rpartition(":")
     at, turns = int(number), count(1)
 
-    def notice(path: str, reached: int) -> None:
+    def notify(path: str, reached: int) -> None:
         if reached == at and next(turns) == turn:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    traced(notice, f"{DJANGO if name.startswith('django/') else ROOT}{name}".__eq__)
+    trace(notify, f"{DJANGO if name.startswith('django/') else ROOT}{name}".__eq__)
 
 
-def note(lines: dict[tuple[str, int], None]) -> None:
-    folders = watched()
-    traced(lambda path, line: lines.setdefault((path, line)), lambda path: path.startswith(folders))
+def record_lines(lines: dict[tuple[str, int], None]) -> None:
+    folders = traced_folders()
+    trace(lambda path, line: lines.setdefault((path, line)), lambda path: path.startswith(folders))
 
 
 # A worker
 
 
-def live(run: dict[str, Any], report: int) -> None:
-    """The forked child's whole life."""
+def run_worker(run: dict[str, Any], pipe: int) -> None:
+    """All that the forked child does."""
     from django.conf import settings
 
-    told: dict[str, Any] = {"lines": [], "trouble": ""}
+    report: dict[str, Any] = {"lines": [], "trouble": ""}
     lines: dict[tuple[str, int], None] = {}
     try:
         if not run["budget"]:
@@ -222,82 +226,82 @@ def live(run: dict[str, Any], report: int) -> None:
         if run["mutant"]:
             MUTANTS[run["mutant"]]()
         if run["trace"]:
-            note(lines)
+            record_lines(lines)
         if run["line"]:
-            die_at(run["line"], run["turn"])
+            kill_at(run["line"], run["turn"])
         ACTIONS[run["action"]]()
-    except BaseException:  # noqa: BLE001  # reported, and judged
-        told["trouble"] = traceback.format_exc()
+    except BaseException:  # noqa: BLE001  # reported to the judge
+        report["trouble"] = traceback.format_exc()
     finally:
         sys.settrace(None)
         threading.settrace(None)
         # Django first: a venv may lie inside the project
-        told["lines"] = [f"{path.removeprefix(DJANGO).removeprefix(ROOT)}:{line}" for path, line in list(lines)]
-        with suppress(OSError), os.fdopen(report, "w") as file:
-            json.dump(told, file)
+        report["lines"] = [f"{path.removeprefix(DJANGO).removeprefix(ROOT)}:{line}" for path, line in list(lines)]
+        with suppress(OSError), os.fdopen(pipe, "w") as file:
+            json.dump(report, file)
         os._exit(0)
 
 
-def lived(run: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Fork a worker and see it end; the pipe it holds closes with it."""
+def fork_worker(run: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Fork a worker and wait for its end, which closes its pipe."""
     began = time.monotonic()
     ours, theirs = os.pipe()
     pid = os.fork()
     if not pid:
         os.close(ours)
-        live(run, theirs)
+        run_worker(run, theirs)
     os.close(theirs)
-    told, hung = heard(ours, pid, began, run["after"])
+    report, is_hung = wait_for_worker(ours, pid, began, run["after"])
     _, status = os.waitpid(pid, 0)
-    killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL and not hung
+    killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL and not is_hung
     answer = {"lines": [], "trouble": "" if killed else f"the worker ended with status {status}"}
-    if hung:
-        answer["trouble"] = f"the worker hung for {PATIENCE} s"
-    elif told and not killed:
-        answer = json.loads(told)
+    if is_hung:
+        answer["trouble"] = f"the worker did not end within {LONGEST} s"
+    elif report and not killed:
+        answer = json.loads(report)
     seconds = time.monotonic() - began
-    return {**answer, "killed": killed, "seconds": seconds, "state": left(folder)}
+    return {**answer, "killed": killed, "seconds": seconds, "state": read_state(folder)}
 
 
-def heard(pipe: int, pid: int, began: float, after: float | None) -> tuple[bytes, bool]:
-    """What the worker said until it ended; it is killed `after` so long, and when it hangs (the second part)."""
-    told, hung, sent = b"", False, False
+def wait_for_worker(pipe: int, pid: int, began: float, after: float | None) -> tuple[bytes, bool]:
+    """What the worker wrote, and whether it hung. It is killed `after` so many seconds, or when it hangs."""
+    report, is_hung, is_killed = b"", False, False
     with os.fdopen(pipe, "rb", buffering=0) as file:
         while True:
-            ends = began + (PATIENCE if after is None or sent else after)
+            ends = began + (LONGEST if after is None or is_killed else after)
             if not select([file], [], [], max(ends - time.monotonic(), 0))[0]:
-                hung, sent = after is None or sent, True
+                is_hung, is_killed = after is None or is_killed, True
                 os.kill(pid, signal.SIGKILL)
                 continue
-            piece = file.read(65_536)
-            if not piece:
-                return told, hung
-            told += piece
+            data = file.read(65_536)
+            if not data:
+                return report, is_hung
+            report += data
 
 
-# What is left
+# The state after it
 
 
-def left(folder: Path) -> dict[str, Any]:
+def read_state(folder: Path) -> dict[str, Any]:
     with closing(sqlite3.connect(folder / "db.sqlite3", timeout=20)) as database:
         database.row_factory = sqlite3.Row
         table = partial(rows, database)
         episodes, calls = table("dailycast_dailypodcast"), table("dailycast_providercall")
         reserved = sum(row["reserved"] for row in table("dailycast_budget"))
-    return {"episodes": episodes, "calls": calls, "reserved": reserved, **files(folder / "media")}
+    return {"episodes": episodes, "calls": calls, "reserved": reserved, **read_files(folder / "media")}
 
 
 def rows(database: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
     return [dict(row) for row in database.execute(f"SELECT * FROM {table} ORDER BY id")]
 
 
-def files(media: Path) -> dict[str, Any]:
+def read_files(media: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"clips": [], "parts": [], "audio": {}, "others": []}
     for path in sorted(path for path in media.rglob("*") if path.is_file()):
         name, data = path.relative_to(media).as_posix(), path.read_bytes()
         if path.name.startswith(".") and path.suffix == ".part":
             found["parts"].append(name)
-        elif not (seconds := whole(data)):
+        elif not (seconds := seconds_of(data)):
             found["others"].append(name)
         elif name.startswith("podcasts/clips/"):
             found["clips"].append(path.stem)
@@ -306,7 +310,7 @@ def files(media: Path) -> dict[str, Any]:
     return found
 
 
-def whole(data: bytes) -> float:
+def seconds_of(data: bytes) -> float:
     from dailycast.audio.mp3 import duration
     from dailycast.errors import Mp3Error
 
@@ -320,7 +324,7 @@ def whole(data: bytes) -> float:
 
 
 def prepare(folder: Path, environment: dict[str, str]) -> None:
-    """Django with an empty database, and one episode made, so that nothing is left to import."""
+    """Django with an empty database, and one episode made, so that nothing remains to be imported."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     from django.conf import settings
     from django.contrib.auth import get_user_model
@@ -332,22 +336,22 @@ def prepare(folder: Path, environment: dict[str, str]) -> None:
         setattr(settings, name, value)
     settings.DAILYCAST_RUNNER = "thread"
     settings.DAILYCAST_DAILY_BUDGET_USD = "5"
-    settings.DAILYCAST_LEARNER_CONTEXT = "tests.reliability.lane.learner"
-    settings.DAILYCAST_RATE_LIMITS = {"polly/neural": "1000/1000"}  # places of the dead are not what is tried here
-    use(folder / "template", folder / "template/db.sqlite3")
+    settings.DAILYCAST_LEARNER_CONTEXT = "tests.reliability.fork_server.learner"
+    settings.DAILYCAST_RATE_LIMITS = {"polly/neural": "1000/1000"}  # no permit of a dead worker is waited for
+    use_database(folder / "template", folder / "template/db.sqlite3")
     call_command("migrate", verbosity=0)
     get_user_model()._default_manager.create_user("alex", first_name="Alex")
     connections.close_all()
-    warm(folder)
-    clients()
+    warm_up(folder)
+    share_clients()
     gc.disable()
-    gc.freeze()  # else each worker would copy all of it at its first collection
+    gc.freeze()  # else each worker would copy all memory at its first collection
 
 
-def warm(folder: Path) -> None:
+def warm_up(folder: Path) -> None:
     from django.db import connections
 
-    begin(folder / "warm", folder / "template", "trial-0-quick")
+    begin_trial(folder / "warm", folder / "template", "trial-0-quick")
     resume()
     connections.close_all()
     for each in threading.enumerate():
@@ -356,8 +360,8 @@ def warm(folder: Path) -> None:
     assert threading.active_count() == 1, threading.enumerate()
 
 
-def clients() -> None:
-    """The SDKs' clients, which take longest to make, are made once; without a connection they outlive a fork."""
+def share_clients() -> None:
+    """The SDKs' clients, which take longest to make, are made once: without a connection they survive a fork."""
     from dailycast.conf import conf
     from dailycast.llm import openai
     from dailycast.tts import polly
@@ -369,7 +373,7 @@ def clients() -> None:
     polly._cached_client = lambda *_: voice  # type: ignore[assignment]
 
 
-def use(folder: Path, database: Path) -> None:
+def use_database(folder: Path, database: Path) -> None:
     from django.conf import settings
     from django.core.signals import setting_changed
     from django.db import connections
@@ -381,26 +385,26 @@ def use(folder: Path, database: Path) -> None:
     setting_changed.send(sender=None, setting="MEDIA_ROOT", value=settings.MEDIA_ROOT, enter=True)
 
 
-def begin(folder: Path, template: Path, name: str) -> None:
+def begin_trial(folder: Path, template: Path, name: str) -> None:
     """A trial's own database and media folder."""
     global marker
     folder.mkdir(parents=True)
     shutil.copy(template / "db.sqlite3", folder / "db.sqlite3")
-    use(folder, folder / "db.sqlite3")
+    use_database(folder, folder / "db.sqlite3")
     marker = name
 
 
-def tried(plan: dict[str, Any], root: Path) -> dict[str, Any]:
+def run_trial(plan: dict[str, Any], root: Path) -> dict[str, Any]:
     folder = root / plan["marker"]
-    begin(folder, root / "template", plan["marker"])
-    deaths = [lived(run, folder) for run in plan["runs"]]
-    ended, parked = deaths[-1]["state"], []
+    begin_trial(folder, root / "template", plan["marker"])
+    results = [fork_worker(run, folder) for run in plan["runs"]]
+    ended, parked = results[-1]["state"], []
     if any((row["status"], row["error_code"]) == ("failed", "needs_person") for row in ended["episodes"]):
         parked.append(ended)
-        deaths.append(lived({**plan["runs"][-1], **REOPEN}, folder))
-        ended = deaths[-1]["state"]
+        results.append(fork_worker({**plan["runs"][-1], **REOPEN}, folder))
+        ended = results[-1]["state"]
     shutil.rmtree(folder)
-    return {"plan": plan, "deaths": deaths, "ended": ended, "parked": parked}
+    return {"plan": plan, "results": results, "ended": ended, "parked": parked}
 
 
 def main() -> None:
@@ -408,11 +412,11 @@ def main() -> None:
     prepare(root, environment)
     print("ready", flush=True)
     for line in sys.stdin:
-        print(json.dumps(tried(json.loads(line), root)), flush=True)
+        print(json.dumps(run_trial(json.loads(line), root)), flush=True)
 
 
 if __name__ == "__main__":
     # As a module of its own name, which is where the settings look for `learner`.
-    from tests.reliability import lane
+    from tests.reliability import fork_server
 
-    lane.main()
+    fork_server.main()

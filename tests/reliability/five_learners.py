@@ -1,4 +1,4 @@
-"""A class of five learners, the third of whom has bad luck, and what must hold when their edition is over."""
+"""A class of five learners, of whom the third meets a fault, and what must hold when their edition has ended."""
 
 import io
 import re
@@ -43,7 +43,7 @@ def enrol() -> None:
         User.objects.create_user(name.lower(), first_name=name)
 
 
-def row(name: str = UNLUCKY) -> DailyPodcast:
+def episode_of(name: str = UNLUCKY) -> DailyPodcast:
     return DailyPodcast.objects.get(user__first_name=name)
 
 
@@ -56,7 +56,7 @@ class Ended:
     err: str
 
 
-def edition() -> Ended:
+def run_edition() -> Ended:
     out, err = io.StringIO(), io.StringIO()
     status: Any = 0
     try:
@@ -66,17 +66,17 @@ def edition() -> Ended:
     return Ended(status, out.getvalue(), err.getvalue())
 
 
-def of(cloud: Cloud, vendor: str, name: str = UNLUCKY) -> list[Call]:
+def calls_about(cloud: Cloud, vendor: str, name: str = UNLUCKY) -> list[Call]:
     return [call for call in cloud.calls if call.vendor == vendor and name in call.text]
 
 
-def fired(cloud: Cloud, vendor: str, fault: Fault) -> int:
+def count_fault(cloud: Cloud, vendor: str, fault: Fault) -> int:
     return sum(call.vendor == vendor and call.outcome == fault for call in cloud.calls)
 
 
 @contextmanager
 def when_spoken(cloud: Cloud, text: str, act: Callable[[], object]) -> Iterator[None]:
-    """`act` once, in the vendor's thread, while `text` is being spoken and nobody has its answer yet."""
+    """`act` once, in the vendor's thread, while `text` is being spoken and before its answer is sent."""
     real, todo = cloud.polly.answer, [act]
 
     def answer(request: Any) -> Any:
@@ -98,8 +98,8 @@ def when_spoken(cloud: Cloud, text: str, act: Callable[[], object]) -> Iterator[
 # What must hold
 
 
-def readable(message: str) -> str:
-    """Why `message` is nothing to show to staff; empty when it is fine."""
+def unreadable_reason(message: str) -> str:
+    """Why `message` should not be shown to staff; empty when it may be."""
     if found := UNREADABLE.search(message):
         return f"it quotes {found[0]!r}"
     if len(message.split()) < 4:
@@ -107,27 +107,27 @@ def readable(message: str) -> str:
     return "" if message.endswith((".", "…")) else "it does not end like a sentence"
 
 
-def well(name: str) -> None:
-    """This learner heard nothing of another's bad luck."""
-    found = row(name)
+def assert_well(name: str) -> None:
+    """This learner's episode is as it should be."""
+    found = episode_of(name)
     assert (found.status, found.error_code, found.error_message) == (Status.COMPLETED, "", ""), name
-    assert heard(found), name
+    assert has_whole_audio(found), name
 
 
-def heard(found: DailyPodcast) -> bool:
+def has_whole_audio(found: DailyPodcast) -> bool:
     return found.has_audio and found.audio_file.storage.size(str(found.audio_file)) == found.audio_bytes
 
 
-def nothing_left(media: Path) -> None:
-    """No open ledger row, no place among the vendors' calls, no thread, no file that no row names."""
+def assert_nothing_left(media: Path) -> None:
+    """No open ledger entry, no held permit, no thread, and no file that no row names."""
     for thread in threading.enumerate():
         if thread.name in ("dailycast-call", "dailycast-heartbeat"):
             thread.join(5)
             assert not thread.is_alive(), thread.name
     assert not ProviderCall.objects.filter(outcome=Outcome.UNKNOWN).exists()
     permits.release_ended()
-    held = {ticket for _, _, ticket in permits._abandoned}  # by threads of calls that were given up and have not ended
-    taken = {ticket for limit in RateLimit.objects.all() for ticket in limit.state.get("flying", {})}
+    held = {permit_id for _, _, permit_id in permits._abandoned}  # by calls that were given up and have not ended
+    taken = {permit_id for limit in RateLimit.objects.all() for permit_id in limit.state.get("flying", {})}
     assert taken <= held
     assert not DailyPodcast.objects.exclude(claim_token="").exists()
     assert not DailyPodcast.objects.filter(status=Status.RUNNING).exists()
@@ -137,8 +137,8 @@ def nothing_left(media: Path) -> None:
     assert strangers == set()
 
 
-def covered(cloud: Cloud, exactly: bool = True) -> None:
-    """The ledger holds at least what the vendors bill, and `exactly` that where they answered."""
+def assert_in_ledger(cloud: Cloud, exactly: bool = True) -> None:
+    """The ledger has at least what the vendors bill, and `exactly` that where they answered."""
     for vendor in ("openai", "polly"):
         rows = ProviderCall.objects.filter(provider=vendor, outcome__in=COVERED).values_list("outcome", "units")
         listed, billed = sum(units or 0 for _, units in rows), cloud.billed(vendor)
@@ -146,6 +146,6 @@ def covered(cloud: Cloud, exactly: bool = True) -> None:
         assert not exactly or listed == billed or Outcome.UNANSWERED in [outcome for outcome, _ in rows], vendor
 
 
-def most_asked(cloud: Cloud, vendor: str) -> int:
-    """How often the unlucky learner's call was made that was made oftenest, with one engine or model."""
-    return max(Counter((call.text, call.kind) for call in of(cloud, vendor)).values(), default=0)
+def most_repeated(cloud: Cloud, vendor: str) -> int:
+    """How often the same call of the unlucky learner was made at most, with one engine or model."""
+    return max(Counter((call.text, call.kind) for call in calls_about(cloud, vendor)).values(), default=0)

@@ -1,4 +1,4 @@
-"""Eight processes at once, each with connections of its own, on the test database of whatever engine is configured."""
+"""Eight processes at once, each with connections of its own, on the test database of the configured engine."""
 
 import multiprocessing
 import os
@@ -12,18 +12,18 @@ LONGEST = 120.0  # seconds
 
 
 @contextmanager
-def everyone(gate: object) -> Iterator[None]:
-    """What a forked worker needs: no connection of its parent's, and none left behind."""
+def own_connections(barrier: object) -> Iterator[None]:
+    """Without connections of the parent process, and without any left open at the end."""
     connections.close_all()
-    gate.wait(30)  # type: ignore[attr-defined]
+    barrier.wait(30)  # type: ignore[attr-defined]
     try:
         yield
     finally:
         connections.close_all()
 
 
-def warm() -> None:
-    """What every fork would else import by itself, which takes longer than its work."""
+def import_sdks() -> None:
+    """Import what every fork would import by itself otherwise, which takes longer than its work."""
     import boto3
     import openai
 
@@ -31,19 +31,19 @@ def warm() -> None:
     boto3.client("polly", "us-east-1", aws_access_key_id="nobody", aws_secret_access_key="nobody's")
 
 
-def at_once(work: Callable[[], object]) -> None:
+def in_processes(work: Callable[[], object]) -> None:
     """`work` in each of PROCESSES forks of this one, all beginning at the same time."""
     fork = multiprocessing.get_context("fork")
-    gate = fork.Barrier(PROCESSES)
+    barrier = fork.Barrier(PROCESSES)
 
-    def one() -> None:
-        with everyone(gate):
+    def run() -> None:
+        with own_connections(barrier):
             work()
         os._exit(0)  # no exit handlers of pytest's in a fork
 
-    warm()
+    import_sdks()
     connections.close_all()
-    workers = [fork.Process(target=one) for _ in range(PROCESSES)]
+    workers = [fork.Process(target=run) for _ in range(PROCESSES)]
     for worker in workers:
         worker.start()
     for worker in workers:
