@@ -317,7 +317,7 @@ def test_speech_that_fails_keeps_the_script_and_never_pays_for_it_again(
     assert "polly: " in row.error_message
     assert not row.audio_file
     assert not media.exists()
-    cloud.mend()
+    cloud.clear_faults()
     again = services.retry_now(DailyPodcast.objects.get())
     assert (again.status, again.tts_provider, again.error_code, again.error_message) == ("completed", "polly", "", "")
     assert (media / str(again.audio_file)).exists()
@@ -331,7 +331,7 @@ def test_speech_that_fails_is_counted_as_far_as_it_was_bought(cloud: Cloud, alex
     services.create_podcast_for_user(alex, "en")
     before = DailyPodcast.objects.get()
     assert before.error_code == Reason.AUDIO_FAILED
-    cloud.mend()
+    cloud.clear_faults()
     after = services.retry_now(before)
     assert after.tts_provider == "polly"
     assert after.tts_characters is not None

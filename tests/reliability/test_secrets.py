@@ -137,7 +137,7 @@ def some_editions(cloud: Cloud, faults: Iterable[Fault], media: Path) -> list[st
     """What the nightly command printed. Each fault has an edition of its own, without a clip to begin with."""
     printed = []
     for fault in faults:
-        cloud.mend()
+        cloud.clear_faults()
         bad_luck(cloud, fault)
         ended = edition()
         printed += [ended.out, ended.err]
