@@ -20,7 +20,7 @@ class Gemini(Vendor):
         self.write = write
         self.faults = {
             **{fault: too_many(value) for fault, value in RETRY_AFTER.items()},
-            # So the real service answers a wrong key: HTTP 400, told apart only by the reason in its details.
+            # So the real service answers a wrong key: HTTP 400, with only the reason in its details to recognise it.
             Fault.BAD_KEY: lambda _: error(
                 400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", INVALID_KEY
             ),

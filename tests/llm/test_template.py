@@ -224,9 +224,9 @@ def test_lessons_fill_the_time_that_questions_leave() -> None:
 
 def test_questions_without_an_answer_are_mentioned_or_counted_but_not_asked_again() -> None:
     script = episode(LearnerContext(mistakes=tuple(Mistake(f"What is {n} squared?", "1") for n in range(101, 161))))
-    told = script.count("squared?")
-    assert 5 < told < 60
-    assert f"\n\n{60 - told} more questions that went wrong wait for your next episode.\n" in script
+    asked = script.count("squared?")
+    assert 5 < asked < 60
+    assert f"\n\n{60 - asked} more questions that went wrong wait for your next episode.\n" in script
     assert "## Your turn" not in script
 
 

@@ -151,8 +151,8 @@ def test_yukis_mistake_in_japanese_does_not_fail_an_english_clip() -> None:
 def test_a_clip_with_nothing_to_pronounce_is_an_error(text: str) -> None:
     with pytest.raises(ProviderError) as caught:
         speak(text)
-    told = f"The built-in voice en-US cannot pronounce {text!r}: it knows Latin letters only."
-    assert (str(caught.value), caught.value.permanent) == (told, True)
+    message = f"The built-in voice en-US cannot pronounce {text!r}: it knows Latin letters only."
+    assert (str(caught.value), caught.value.permanent) == (message, True)
 
 
 @needs_pico
