@@ -16,7 +16,7 @@ class LanguageError(DailycastError):
 
 
 class ScriptError(DailycastError):
-    """A script text that an editor has to mend."""
+    """A script text that an editor has to correct."""
 
 
 class Mp3Error(DailycastError):
@@ -28,7 +28,7 @@ class MixedMp3Error(Mp3Error):
 
 
 class InTransactionError(DailycastError):
-    """An episode was to be made inside a transaction: a rollback would forget what has been paid for."""
+    """An episode was requested inside a transaction: a rollback would lose the records of what was paid."""
 
 
 class SkippedError(DailycastError):
@@ -36,11 +36,11 @@ class SkippedError(DailycastError):
 
 
 class ClaimLostError(DailycastError):
-    """The job is another worker's now, or its row is gone: whoever gets this stops and writes nothing more."""
+    """Another worker has claimed the job, or its row is deleted: this worker stops and writes nothing more."""
 
 
 class ReleasedError(DailycastError):
-    """This process is about to end: the job goes back, to be finished by another."""
+    """This process is about to end: the job is put back, and another process finishes it."""
 
 
 class NeedsPersonError(DailycastError):
@@ -48,7 +48,7 @@ class NeedsPersonError(DailycastError):
 
 
 class CooldownError(DailycastError):
-    """A learner asks again too soon. `until` is when the next episode may be asked for."""
+    """A learner asks again too soon. From `until` on the next episode may be requested."""
 
     def __init__(self, message: str, until: datetime) -> None:
         super().__init__(message)
@@ -61,9 +61,9 @@ Units = tuple[int | None, ...]  # what a vendor bills: (tokens in, tokens out) o
 class ProviderError(DailycastError):
     """A vendor's call failed.
 
-    `permanent` is the one bit that matters: the same call would fail again, so do not repeat it.
-    `retry_after` is the vendor's own wish in seconds, where it gave one.
-    `billed` are the units that the vendor bills all the same: () for nothing, None when nobody can know.
+    `permanent`: the same call would fail again, so do not repeat it.
+    `retry_after`: seconds, where the vendor sent them.
+    `billed`: the units that the vendor bills all the same; () for nothing, None when that is unknown.
     """
 
     def __init__(
@@ -76,21 +76,21 @@ class ProviderError(DailycastError):
 
 
 class ThrottledError(ProviderError):
-    """Too many calls at once: nothing was done or billed, and the same call will pass a little later."""
+    """Too many calls at once: nothing was done or billed, and the same call will succeed a little later."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message, permanent=False, retry_after=retry_after, billed=())
 
 
 class NoEngineError(ProviderError):
-    """The voice has not this engine, and nothing was billed: ask the provider for its voice again."""
+    """The voice does not have this engine, and nothing was billed: ask the provider for its voice again."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, permanent=True, billed=())
 
 
 class VendorWideError(ProviderError):
-    """It would fail for every learner: a wrong key, no credit, an unknown model. Nothing was billed."""
+    """The call would fail for every learner: a wrong key, no credit, an unknown model. Nothing was billed."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, permanent=True, billed=())
@@ -103,7 +103,7 @@ class BudgetError(ProviderError):
         super().__init__(message, permanent=True, billed=())
 
 
-class ProviderNotConfigured(ProviderError):  # noqa: N818  # it reads as what it says
+class ProviderNotConfigured(ProviderError):  # noqa: N818  # it describes a state
     """A provider cannot be used here: no key, no SDK, or no voice. The text says what to set or install."""
 
     def __init__(self, message: str) -> None:
@@ -111,7 +111,7 @@ class ProviderNotConfigured(ProviderError):  # noqa: N818  # it reads as what it
 
 
 class CapturedError:
-    """A context that keeps the error that ends its block, for code that raises it later or in another thread."""
+    """A context manager that stores the error of its block, for code that raises it later or in another thread."""
 
     error: BaseException | None = None
 

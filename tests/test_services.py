@@ -323,7 +323,7 @@ def test_where_the_voice_fails_the_script_stays_and_is_never_paid_for_again(
     assert "polly: " in row.error_message
     assert not row.audio_file
     assert not media.exists()
-    cloud.mend()
+    cloud.clear_faults()
     row = services.retry_now(DailyPodcast.objects.get())
     assert (row.status, row.tts_provider, row.error_code, row.error_message) == ("completed", "polly", "", "")
     assert (media / str(row.audio_file)).exists()
@@ -337,7 +337,7 @@ def test_where_the_voice_fails_what_was_bought_is_counted(cloud: Cloud, alex: Us
     services.create_podcast_for_user(alex, "en")
     before = DailyPodcast.objects.get()
     assert before.error_code == Reason.AUDIO_FAILED
-    cloud.mend()
+    cloud.clear_faults()
     after = services.retry_now(before)
     assert after.tts_provider == "polly"
     assert after.tts_characters is not None

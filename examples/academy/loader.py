@@ -1,4 +1,4 @@
-"""Puts `data/*.toml` into the database, with dates relative to now. A second run refreshes and duplicates nothing."""
+"""Loads `data/*.toml` into the database, with dates relative to now. A second run updates and duplicates nothing."""
 
 import tomllib
 from collections import Counter
@@ -43,8 +43,8 @@ def read(name: str) -> dict[str, Any]:
 
 
 def load_course(subject: str, title: str, description: str, lesson: list[Any], quiz: list[Any]) -> None:
-    owner, _ = Subject.objects.get_or_create(name=subject)
-    defaults = {"subject": owner, "description": description}
+    record, _ = Subject.objects.get_or_create(name=subject)
+    defaults = {"subject": record, "description": description}
     course, _ = Course.objects.update_or_create(title=title, defaults=defaults)
     for order, values in enumerate(lesson, 1):
         values["body"] = values["body"].strip()
@@ -73,17 +73,17 @@ def load_learner(
         Profile.objects.update_or_create(user=user, defaults=profile)
     for values in enrolment:
         enrol(user, **values)
-    tries = Counter[str]()
+    attempts = Counter[str]()
     for values in attempt:
-        tries[values["quiz"]] += 1
-        answer(user, number=tries[values["quiz"]], **values)
+        attempts[values["quiz"]] += 1
+        answer(user, number=attempts[values["quiz"]], **values)
     for values in reviews:
         set_reviews(user, **values)
     return user
 
 
 def account(username: str, password: str, **values: Any) -> User:
-    """The user of that name: made with `password` where there is none, else left as it is."""
+    """The user of that name, created with `password` where there is none, else unchanged."""
     user, created = User.objects.get_or_create(username=username, defaults=values)
     if created:
         user.set_password(password)
@@ -92,18 +92,18 @@ def account(username: str, password: str, **values: Any) -> User:
 
 
 def enrol(user: User, course: str, goal: str = "", completed: Sequence[int] = ()) -> None:
-    joined = Course.objects.get(title=course)
-    Enrolment.objects.update_or_create(user=user, course=joined, defaults={"goal": goal})
+    record = Course.objects.get(title=course)
+    Enrolment.objects.update_or_create(user=user, course=record, defaults={"goal": goal})
     for order, days in enumerate(completed, 1):
-        lesson = joined.lessons.get(order=order)
+        lesson = record.lessons.get(order=order)
         LessonCompletion.objects.update_or_create(user=user, lesson=lesson, defaults={"when": morning(days)})
 
 
 def answer(user: User, number: int, quiz: str, days_ago: int, wrong: Mapping[str, str] | None = None) -> None:
-    asked = Quiz.objects.get(title=quiz)
+    record = Quiz.objects.get(title=quiz)
     start = morning(days_ago)
-    attempt, _ = QuizAttempt.objects.update_or_create(user=user, quiz=asked, number=number, defaults={"when": start})
-    for question in asked.questions.all():
+    attempt, _ = QuizAttempt.objects.update_or_create(user=user, quiz=record, number=number, defaults={"when": start})
+    for question in record.questions.all():
         missed = (wrong or {}).get(str(question.order))
         values = {"given": missed or question.right_answer, "correct": not missed}
         values["when"] = start + timedelta(minutes=question.order)
@@ -111,12 +111,12 @@ def answer(user: User, number: int, quiz: str, days_ago: int, wrong: Mapping[str
 
 
 def set_reviews(user: User, subject: str, cards: Sequence[tuple[str, str, int]]) -> None:
-    owner = Subject.objects.get(name=subject)
+    record = Subject.objects.get(name=subject)
     for front, back, days in cards:
-        defaults = {"subject": owner, "back": back, "due": timezone.localdate() + timedelta(days=days)}
+        defaults = {"subject": record, "back": back, "due": timezone.localdate() + timedelta(days=days)}
         ReviewItem.objects.update_or_create(user=user, front=front, defaults=defaults)
 
 
 def morning(days_ago: int) -> datetime:
-    """Ten o'clock, local time; from 1 day ago on that is past at any hour, and on the same local day in every run."""
+    """Ten o'clock local time, which for 1 day ago or more is always in the past."""
     return timezone.make_aware(datetime.combine(timezone.localdate() - timedelta(days=days_ago), time(10)))

@@ -1,4 +1,4 @@
-"""What a small LMS keeps: what is taught, who learns it, what they answered, and what they should recall."""
+"""The records of a small LMS: courses, learners, their answers, and what they should review."""
 
 from django.conf import settings
 from django.db import models
@@ -7,7 +7,7 @@ from django.utils.translation import get_language
 
 
 def in_active_language(record: models.Model, field: str) -> str:
-    """The text of `field`, in the language that Django speaks at this moment where the record has it so."""
+    """The text of `field` in Django's active language, where the record has a translation."""
     translated = getattr(record, f"{field}_{get_language()}", "")
     return str(translated or getattr(record, field))
 
@@ -54,7 +54,7 @@ class Lesson(models.Model):
         return self.course.subject
 
     @property
-    def told(self) -> str:
+    def local_summary(self) -> str:
         return in_active_language(self, "summary")
 
 
@@ -95,12 +95,12 @@ class Question(models.Model):
         return self.quiz.course.subject
 
     @property
-    def told(self) -> str:
+    def local_explanation(self) -> str:
         return in_active_language(self, "explanation")
 
 
 class Profile(models.Model):
-    """What the academy knows of a learner beside the user; both languages are BCP-47 codes."""
+    """What the academy knows of a learner besides the user; both languages are BCP-47 codes."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="profile")
     native_language = models.CharField(max_length=35, blank=True)

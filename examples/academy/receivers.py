@@ -1,4 +1,4 @@
-"""Tell a learner by mail that the episode is ready: one link to the page, nothing of what is in it."""
+"""Mails a learner that the episode is ready: a link to the page, and nothing of its contents."""
 
 from typing import Any
 

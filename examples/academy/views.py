@@ -14,6 +14,6 @@ class SignedInRequest(HttpRequest):
 
 @login_required
 def home(request: SignedInRequest) -> HttpResponse:
-    """The learner's newest episode, the way to the others, and how far they are in their courses."""
+    """The learner's newest episode, a link to the others, and the progress in each course."""
     podcasts = DailyPodcast.objects.filter(user=request.user, status="completed").order_by("-created_at", "-id")
     return render(request, "academy/home.html", {"podcast": podcasts.first(), "learner": learner_context(request.user)})

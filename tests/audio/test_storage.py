@@ -145,7 +145,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_however_much_space_there_is
         storage.require_space(0)
 
 
-def test_a_storage_that_is_no_disk_always_has_space(elsewhere: None) -> None:
+def test_a_storage_that_is_no_disk_always_has_space(in_memory: None) -> None:
     storage.require_space(10**15)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .openai import OVERDRAWN, half
-from .wire import RETRY_AFTER, Fault, Make, Reply, Request, Vendor, cut, in_json, key_in_url, later, tokens
+from .wire import RETRY_AFTER, Fault, Make, Reply, Request, Vendor, cut, in_json, key_in_url, tokens, with_retry_after
 
 MODELS = {"gemini-3.5-flash-lite", "gemini-3.5-flash", "gemini-2.5-flash", "gemini-2.5-flash-lite"}
 NUMBERS = {"STOP": 1, "MAX_TOKENS": 2, "SAFETY": 3, "PROHIBITED_CONTENT": 4}  # of FinishReason and BlockReason
@@ -20,13 +20,15 @@ class Gemini(Vendor):
         self.write = write
         self.faults = {
             **{fault: too_many(value) for fault, value in RETRY_AFTER.items()},
-            # So the real service answers a wrong key: HTTP 400, told apart only by the reason in its details.
+            # So the real service answers a wrong key: HTTP 400, with only the reason in its details to recognise it.
             Fault.BAD_KEY: lambda _: error(
                 400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", INVALID_KEY
             ),
             Fault.QUOTA: lambda _: exhausted(OVERDRAWN, "38s"),
             Fault.SERVER_ERROR: lambda _: error(500, "INTERNAL", "An internal error has occurred."),
-            Fault.UNAVAILABLE: lambda _: error(503, "UNAVAILABLE", "The model is overloaded. Please try again later."),
+            Fault.UNAVAILABLE: lambda _: error(
+                503, "UNAVAILABLE", "The model is overloaded. Please try again with_retry_after."
+            ),
             Fault.NO_CHOICES: lambda request: self.response(request, {}),
             Fault.EMPTY: lambda request: self.candidate(request, "", "STOP"),
             Fault.REFUSAL: lambda request: self.response(
@@ -65,8 +67,8 @@ class Gemini(Vendor):
         return None
 
     def answer(self, request: Request) -> Reply:
-        most = request.body.get("generationConfig", {}).get("maxOutputTokens")
-        text, is_cut = cut(self.write(self.text(request)), most)
+        limit = request.body.get("generationConfig", {}).get("maxOutputTokens")
+        text, is_cut = cut(self.write(self.text(request)), limit)
         return self.candidate(request, text, "MAX_TOKENS" if is_cut else "STOP")
 
     def candidate(self, request: Request, text: str, reason: str) -> Reply:
@@ -74,11 +76,15 @@ class Gemini(Vendor):
         candidate = {"content": content, "finishReason": enum(request, reason), "index": 0}
         return self.response(request, {"candidates": [candidate]}, tokens(text) if text else 0)
 
-    def response(self, request: Request, body: dict[str, Any], given: int = 0) -> Reply:
-        asked = tokens(self.text(request))
-        usage = {"promptTokenCount": asked, "candidatesTokenCount": given, "totalTokenCount": asked + given}
+    def response(self, request: Request, body: dict[str, Any], tokens_out: int = 0) -> Reply:
+        tokens_in = tokens(self.text(request))
+        usage = {
+            "promptTokenCount": tokens_in,
+            "candidatesTokenCount": tokens_out,
+            "totalTokenCount": tokens_in + tokens_out,
+        }
         return in_json(
-            200, {**body, "usageMetadata": usage, "modelVersion": self.kind(request)}, {}, units=asked + given
+            200, {**body, "usageMetadata": usage, "modelVersion": self.kind(request)}, {}, units=tokens_in + tokens_out
         )
 
 
@@ -88,7 +94,7 @@ def enum(request: Request, name: str) -> str | int:
 
 
 def too_many(retry_after: Callable[[], str]) -> Make:
-    return lambda _: later(exhausted("Resource has been exhausted (e.g. check quota).", "1s"), retry_after())
+    return lambda _: with_retry_after(exhausted("Resource has been exhausted (e.g. check quota).", "1s"), retry_after())
 
 
 def exhausted(message: str, delay: str) -> Reply:

@@ -1,4 +1,4 @@
-"""The sockets: reads requests, sends replies whole, or harms them on the wire as a fault says."""
+"""The sockets: reads requests, and sends replies complete or damaged as a fault says."""
 
 import json
 import os
@@ -55,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         cloud = self.server.cloud
-        number, reply, fault = cloud.take(self.read())
+        number, reply, fault = cloud.receive(self.read())
         if fault not in SLOW:
             cloud.finish(number)
         try:
@@ -97,10 +97,10 @@ class Handler(BaseHTTPRequestHandler):
                 return
             yield body[start : start + size]
 
-    def write(self, pieces: Iterable[bytes], chunked: bool, whole: bool) -> None:
+    def write(self, pieces: Iterable[bytes], chunked: bool, complete: bool) -> None:
         for piece in pieces:
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-        if chunked and whole:
+        if chunked and complete:
             self.wfile.write(b"0\r\n\r\n")
 
     def hang(self) -> None:

@@ -4,7 +4,20 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .wire import RETRY_AFTER, Fault, Make, Reply, Request, Vendor, cut, in_json, key_in_url, later, new_id, tokens
+from .wire import (
+    RETRY_AFTER,
+    Fault,
+    Make,
+    Reply,
+    Request,
+    Vendor,
+    cut,
+    in_json,
+    key_in_url,
+    new_id,
+    tokens,
+    with_retry_after,
+)
 
 MODELS = {"gpt-6-luna", "gpt-5", "gpt-5-mini", "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini"}
 OVERDRAWN = "You exceeded your current quota, please check your plan and billing details."
@@ -55,24 +68,28 @@ class OpenAI(Vendor):
 
     def answer(self, request: Request) -> Reply:
         body = request.body
-        most = body.get("max_completion_tokens", body.get("max_tokens"))
-        text, is_cut = cut(self.write(self.text(request)), most)
+        limit = body.get("max_completion_tokens", body.get("max_tokens"))
+        text, is_cut = cut(self.write(self.text(request)), limit)
         return self.completion(request, text, "length" if is_cut else "stop")
 
     def completion(self, request: Request, text: str | None, reason: str = "stop", refusal: str | None = None) -> Reply:
         message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": refusal, "annotations": []}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
-        said = text or refusal
-        asked, given = tokens(self.text(request)), tokens(said) if said else 0
+        content = text or refusal
+        tokens_in, tokens_out = tokens(self.text(request)), tokens(content) if content else 0
         body = {
             "id": new_id("chatcmpl-"),
             "object": "chat.completion",
             "created": int(time.time()),
             "model": self.kind(request),
             "choices": [] if text is None and refusal is None else [choice],
-            "usage": {"prompt_tokens": asked, "completion_tokens": given, "total_tokens": asked + given},
+            "usage": {
+                "prompt_tokens": tokens_in,
+                "completion_tokens": tokens_out,
+                "total_tokens": tokens_in + tokens_out,
+            },
         }
-        return in_json(200, body, {"x-request-id": new_id("req_")}, units=asked + given)
+        return in_json(200, body, {"x-request-id": new_id("req_")}, units=tokens_in + tokens_out)
 
 
 def content(message: dict[str, Any]) -> str:
@@ -107,7 +124,7 @@ def bad_key() -> Reply:
 
 def too_many(retry_after: Callable[[], str]) -> Make:
     message = "Rate limit reached on requests per min (RPM)."
-    return lambda _: later(error(429, message, "rate_limit_exceeded", kind="requests"), retry_after())
+    return lambda _: with_retry_after(error(429, message, "rate_limit_exceeded", kind="requests"), retry_after())
 
 
 def error(

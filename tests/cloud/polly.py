@@ -9,7 +9,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from .speech import speak
-from .wire import RETRY_AFTER, Fault, Make, Reply, Request, Vendor, in_json, key_in_url, later, new_id
+from .wire import RETRY_AFTER, Fault, Make, Reply, Request, Vendor, in_json, key_in_url, new_id, with_retry_after
 
 RATES = ("8000", "16000", "22050", "24000", "44100", "48000")  # for MP3
 ENGINES = {"s": "standard", "n": "neural", "l": "long-form", "g": "generative"}
@@ -159,7 +159,7 @@ def refusal(fault: Fault) -> Make:
 
 
 def too_many(retry_after: Callable[[], str]) -> Make:
-    return lambda _: later(refuse(Fault.RATE_LIMIT), retry_after())
+    return lambda _: with_retry_after(refuse(Fault.RATE_LIMIT), retry_after())
 
 
 def refuse(fault: Fault, engine: str = "") -> Reply:

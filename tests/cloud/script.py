@@ -1,9 +1,9 @@
-"""What the stand-in's writers answer: a script in dailycast's grammar that speaks of what the prompt says."""
+"""The answer of the stand-in's writers: a script in dailycast's grammar about the lines of the prompt."""
 
 import re
 
-MOST = 16  # facts
-FRAMES = (
+MAX_FACTS = 16
+SENTENCES = (
     'Let us look at this together: "{}". Say it once in your own words, and notice which part you are least sure of.',
     'Here is the next point: "{}". Think of one example from your own week, because an example is what stays.',
     'Now this one: "{}". Ask yourself why it is so, then explain it to a friend who has never heard of it.',
@@ -14,11 +14,11 @@ FRAMES = (
 def facts(prompt: str) -> list[str]:
     """The lines of `prompt` that say something, without the marks of lists, headings and JSON around them."""
     lines = (re.sub(r"[\[\]{}\"<>*`]+", "", line).strip(" \t#-,:;.") for line in prompt.splitlines())
-    return [line[:160] for line in dict.fromkeys(lines) if len(line.split()) >= 2][-MOST:]
+    return [line[:160] for line in dict.fromkeys(lines) if len(line.split()) >= 2][-MAX_FACTS:]
 
 
 def write(prompt: str) -> str:
-    points = [FRAMES[i % len(FRAMES)].format(fact) for i, fact in enumerate(facts(prompt))]
+    points = [SENTENCES[i % len(SENTENCES)].format(fact) for i, fact in enumerate(facts(prompt))]
     half = (len(points) + 1) // 2
     return "\n".join(
         [

@@ -1,4 +1,4 @@
-"""The stand-in itself: one HTTP/1.1 server on loopback, its journal, its knobs and its faults."""
+"""The stand-in itself: one HTTP/1.1 server on loopback, its journal, options and faults."""
 
 import re
 import threading
@@ -21,7 +21,7 @@ SECRETS = {"authorization": r"(?<=Bearer ).+|(?<=Signature=)\w+", "x-goog-api-ke
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `units` is what the vendor bills, also where the answer is lost on the way. Times are monotonic."""
+    """One request. `units` is what the vendor bills, also where the answer is lost. Times are monotonic."""
 
     vendor: str
     kind: str  # the model, or Polly's engine
@@ -30,7 +30,7 @@ class Call:
     headers: dict[str, str]  # names in lower case, secrets as "***"
     started: float
     units: int = 0
-    outcome: str = ""  # "ok", the vendor's error code, or the fault; empty while it waits
+    outcome: str = ""  # "ok", the vendor's error code, or the fault; empty while it is open
     ended: float = 0.0  # just before the last byte, so that a client with its answer finds the call closed
 
 
@@ -46,8 +46,9 @@ class Queued:
 class Cloud:
     """Use as a context: serving from entry to exit, on `port` or any free one, in daemon threads.
 
-    Knobs, all live: `latency` vendor -> seconds before a good answer; `rate` vendor -> calls a second before it
-    throttles; `script` what the writers answer, a text or a function of the prompt; `polly.voices` the voice table.
+    Options that may change at any time: `latency` vendor -> seconds before a good answer; `rate` vendor -> calls a
+    second before it throttles; `script` what the writers answer, a text or a function of the
+    prompt; `polly.voices` the voice table.
     """
 
     port: int = 0
@@ -107,31 +108,32 @@ class Cloud:
         return self._peaks.get(vendor, 0)
 
     def fail(self, vendor: str, fault: Fault, times: int | None = 1, after: int = 0, matching: str = "") -> None:
-        """Spoil the next `times` good requests (None: all) whose text holds `matching`, the first `after` spared.
+        """Answer the next `times` good requests (None: all) with `fault`, after the first `after`.
 
-        A request that the vendor refuses anyway uses up no fault. Raises ValueError where the vendor has none such.
+        Only those whose text contains `matching` count; a request that the vendor refuses anyway uses up no fault.
+        Raises ValueError for a fault that the vendor does not have.
         """
         if not any(known.name == vendor and known.knows(fault) for known in self._vendors):
             raise ValueError(f"{vendor} has no fault {fault}.")
         with self._lock:
             self._faults.setdefault(vendor, []).append(Queued(fault, times, after, matching))
 
-    def mend(self) -> None:
-        """Forget the faults that are queued."""
+    def clear_faults(self) -> None:
+        """Remove the faults that are queued."""
         with self._lock:
             self._faults.clear()
 
     def reset(self) -> None:
-        """As new: an empty journal, no faults, every knob at its default. A call still open is forgotten."""
+        """As new: an empty journal, no faults, default options. An open call is no longer recorded."""
         with self._lock:
-            for kept in (self._calls, self._open, self._peaks, self._starts, self._faults, self.latency, self.rate):
-                kept.clear()
+            for records in (self._calls, self._open, self._peaks, self._starts, self._faults, self.latency, self.rate):
+                records.clear()
             self.script = write
 
     def write(self, prompt: str) -> str:
         return self.script if isinstance(self.script, str) else self.script(prompt)
 
-    def take(self, request: Request) -> tuple[int, Reply, Fault | None]:
+    def receive(self, request: Request) -> tuple[int, Reply, Fault | None]:
         """The call's number, its reply when it is time to send, and the fault to send it with."""
         vendor = next(vendor for vendor in self._vendors if vendor.serves(request.path))
         refused = vendor.refuse(request)
@@ -159,16 +161,16 @@ class Cloud:
         call = Call(vendor.name, kind, text, request.body, headers, time.monotonic())
         self._open.add(number)
         self._calls[number] = call
-        self._peaks[vendor.name] = max(self.peak(vendor.name), len(self._flying(vendor)))
+        self._peaks[vendor.name] = max(self.peak(vendor.name), len(self._in_flight(vendor)))
         return call
 
-    def _flying(self, vendor: Vendor) -> list[Call]:
+    def _in_flight(self, vendor: Vendor) -> list[Call]:
         return [self._calls[number] for number in self._open if self._calls[number].vendor == vendor.name]
 
     def _is_busy(self, vendor: Vendor, call: Call) -> bool:
-        """Whether `call` is one too many, at once or in a second; throttled ones do not count for the second."""
-        most, rate = vendor.parallel.get(call.kind), self.rate.get(vendor.name)
-        if most and sum(other.kind == call.kind for other in self._flying(vendor)) > most:
+        """Whether `call` exceeds the limit at once or in a second; throttled calls do not count for the second."""
+        limit, rate = vendor.parallel.get(call.kind), self.rate.get(vendor.name)
+        if limit and sum(other.kind == call.kind for other in self._in_flight(vendor)) > limit:
             return True
         starts = self._starts.setdefault(vendor.name, deque())
         while starts and starts[0] <= call.started - 1:

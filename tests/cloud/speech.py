@@ -1,4 +1,4 @@
-"""Speech that takes its time: a real MP3, a quiet tone as long as the text would last, at a pitch of the text's own."""
+"""Speech as a real MP3: a quiet tone with the duration of the text, at a pitch that depends on the text."""
 
 import importlib
 import math
@@ -33,8 +33,8 @@ def samples(rate: int) -> int:
 
 @lru_cache(maxsize=512)
 def second(pitch: int, rate: int) -> tuple[bytes, ...]:
-    """A little over one second of tone in frames. No frame needs what stands before the first or after itself, so any
-    number of them, over and over, decodes."""
+    """Frames of a tone of a little over one second. No frame depends on an earlier one outside them, so they can be
+    repeated."""
     encoder = lameenc.Encoder()
     encoder.set_bit_rate(BITRATE // 1000)
     encoder.set_in_sample_rate(rate)
@@ -42,14 +42,14 @@ def second(pitch: int, rate: int) -> tuple[bytes, ...]:
     encoder.set_channels(1)
     encoder.set_quality(7)
     encoder.silence()
-    turn = one_turn(rate)
-    wave = array("h", [turn[i * pitch % rate] for i in range(rate)])
+    table = sine_table(rate)
+    wave = array("h", [table[i * pitch % rate] for i in range(rate)])
     return tuple(frames(bytes(encoder.encode(wave.tobytes()) + encoder.flush()), rate))
 
 
 @lru_cache
-def one_turn(rate: int) -> list[int]:
-    """A sine of one hertz, so that a tone of any pitch is read out of it without another sine."""
+def sine_table(rate: int) -> list[int]:
+    """A sine wave of one hertz; a tone of any pitch takes its samples from it."""
     return [int(LOUDNESS * math.sin(2 * math.pi * i / rate)) for i in range(rate)]
 
 

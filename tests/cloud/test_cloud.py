@@ -33,7 +33,7 @@ OPENAI = openai.OpenAI(api_key="sk-alex", max_retries=0)
 PROMPT = "You write podcasts.\nAlex missed this:\n- past tense of go is went"
 CHAT = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": "hi"}]}
 BEARER = {"Authorization": "Bearer sk-alex"}
-LONG, SHORT = 10, 0.5  # seconds of patience: with what answers, and with what never will
+LONG, SHORT = 10, 0.5  # seconds of timeout: for what answers, and for what never does
 
 
 @pytest.fixture
@@ -43,25 +43,25 @@ def cloud() -> Iterator[Cloud]:
 
 
 def chat(
-    cloud: Cloud, text: str = PROMPT, key: str = "sk-alex", patience: float = LONG, **options: Any
+    cloud: Cloud, text: str = PROMPT, key: str = "sk-alex", timeout: float = LONG, **options: Any
 ) -> ChatCompletion:
-    client = OPENAI.with_options(base_url=cloud.url + "/v1", api_key=key, timeout=patience)
+    client = OPENAI.with_options(base_url=cloud.url + "/v1", api_key=key, timeout=timeout)
     asked = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": text}], **options}
     answer: ChatCompletion = client.chat.completions.create(**asked)
     return answer
 
 
-def gemini(cloud: Cloud, text: str = PROMPT, patience: float = LONG, **options: int) -> Any:
+def gemini(cloud: Cloud, text: str = PROMPT, timeout: float = LONG, **options: int) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package is past its end of support, and says so
         genai: Any = import_module("google.generativeai")
     genai.configure(api_key="AIza-alex", transport="rest", client_options={"api_endpoint": cloud.url})
     writer = genai.GenerativeModel("gemini-2.5-flash", system_instruction="You write.", generation_config=options)
-    return writer.generate_content(text, request_options={"timeout": patience, "retry": None})
+    return writer.generate_content(text, request_options={"timeout": timeout, "retry": None})
 
 
 def polly(
-    cloud: Cloud, text: str = "Good morning, Alex.", key: str = "AKIAALEX", patience: float = LONG, **changes: str
+    cloud: Cloud, text: str = "Good morning, Alex.", key: str = "AKIAALEX", timeout: float = LONG, **changes: str
 ) -> Any:
     client: Any = SESSION.client(
         "polly",
@@ -69,7 +69,7 @@ def polly(
         endpoint_url=cloud.url,
         aws_access_key_id=key,
         aws_secret_access_key="secret",
-        config=Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=patience),
+        config=Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=timeout),
     )
     asked = {"VoiceId": "Joanna", "Engine": "neural", "OutputFormat": "mp3", "Text": text, **changes}
     with closing(client):
@@ -404,20 +404,20 @@ def test_the_wire_breaks_for_polly_and_the_characters_are_billed(
 ) -> None:
     cloud.fail("polly", fault)
     with pytest.raises(error):
-        polly(cloud, patience=SHORT)
+        polly(cloud, timeout=SHORT)
     assert ([(call.outcome, call.units) for call in cloud.calls]) == [(fault.value, 19)]
     assert polly(cloud)["RequestCharacters"] == 19
 
 
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.HANG, Fault.CUT_LENGTH, Fault.CUT_CHUNKED])
 def test_the_wire_breaks_for_writers(cloud: Cloud, fault: Fault) -> None:
-    patience = SHORT if fault is Fault.HANG else LONG
+    timeout = SHORT if fault is Fault.HANG else LONG
     cloud.fail("openai", fault)
     cloud.fail("gemini", fault)
     with pytest.raises(openai.APIConnectionError):
-        chat(cloud, patience=patience)
+        chat(cloud, timeout=timeout)
     with pytest.raises(requests.RequestException):
-        gemini(cloud, patience=patience)
+        gemini(cloud, timeout=timeout)
 
 
 def test_a_reset_is_a_reset(cloud: Cloud) -> None:
@@ -453,7 +453,7 @@ def test_a_body_drips_one_byte_a_second(cloud: Cloud) -> None:
 def test_a_hang_ends_when_the_client_hangs_up(cloud: Cloud) -> None:
     cloud.fail("polly", Fault.HANG)
     with pytest.raises(ReadTimeoutError):
-        polly(cloud, patience=SHORT)
+        polly(cloud, timeout=SHORT)
     until = time.monotonic() + 5
     while not cloud.calls[0].ended and time.monotonic() < until:
         time.sleep(0.01)
@@ -467,11 +467,11 @@ def test_faults_are_counted_spared_and_matched(cloud: Cloud) -> None:
     assert outcomes(cloud) == ["ok", "ok", "no_audio", "ok", "no_audio", "ok"]
 
 
-def test_a_fault_without_end_lasts_until_it_is_mended(cloud: Cloud) -> None:
+def test_a_fault_without_a_count_lasts_until_it_is_cleared(cloud: Cloud) -> None:
     cloud.fail("polly", Fault.NO_AUDIO, times=None)
     polly(cloud)
     polly(cloud)
-    cloud.mend()
+    cloud.clear_faults()
     polly(cloud)
     assert outcomes(cloud) == ["no_audio", "no_audio", "ok"]
 
@@ -483,7 +483,7 @@ def test_a_request_that_is_refused_anyway_uses_up_no_fault(cloud: Cloud) -> None
     assert outcomes(cloud) == ["ValidationException", "no_audio"]
 
 
-def test_a_reset_cloud_is_as_new(cloud: Cloud) -> None:
+def test_a_cloud_that_is_reset_is_as_new(cloud: Cloud) -> None:
     cloud.fail("polly", Fault.NO_AUDIO)
     cloud.latency, cloud.rate, cloud.script = {"polly": 60}, {"polly": 1}, "# Hello, Alex"
     chat(cloud)
@@ -510,7 +510,7 @@ def test_a_fault_that_the_vendor_has_not_is_an_error(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flying", "at", "engine", "status"),
+    ("in_flight", "at", "engine", "status"),
     [
         (17, "neural", "neural", 200),
         (18, "neural", "neural", 400),
@@ -518,16 +518,16 @@ def test_a_fault_that_the_vendor_has_not_is_an_error(cloud: Cloud) -> None:
         (18, "standard", "neural", 200),
     ],
 )
-def test_polly_takes_18_neural_calls_at_once_and_no_more(flying: int, at: str, engine: str, status: int) -> None:
-    with ThreadPoolExecutor(flying) as crowd, Cloud() as cloud:
-        cloud.fail("polly", Fault.HANG, times=flying)
-        for _ in range(flying):
+def test_polly_takes_18_neural_calls_at_once_and_no_more(in_flight: int, at: str, engine: str, status: int) -> None:
+    with ThreadPoolExecutor(in_flight) as crowd, Cloud() as cloud:
+        cloud.fail("polly", Fault.HANG, times=in_flight)
+        for _ in range(in_flight):
             crowd.submit(plain_polly, cloud, at)
         until = time.monotonic() + LONG
-        while len(cloud.calls) < flying and time.monotonic() < until:
+        while len(cloud.calls) < in_flight and time.monotonic() < until:
             time.sleep(0.01)
         answer = plain_polly(cloud, engine=engine)
-        assert (answer.status_code, cloud.peak("polly")) == (status, flying + 1)
+        assert (answer.status_code, cloud.peak("polly")) == (status, in_flight + 1)
         assert cloud.calls[-1].outcome == {200: "ok", 400: "rate_limit"}[status]
 
 

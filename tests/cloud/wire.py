@@ -1,4 +1,4 @@
-"""What crosses the wire: a request as read, a reply to send, and every way in which a reply can go wrong."""
+"""Requests, replies, and every way in which a reply can go wrong."""
 
 import json
 import uuid
@@ -17,7 +17,7 @@ class Fault(StrEnum):
     DRIP = auto()  # one byte of the body a second
     CUT_LENGTH = auto()  # half of the body that Content-Length promises
     CUT_CHUNKED = auto()  # half of the chunks, no last chunk
-    CUT_SILENT = auto()  # half of a body without a length, closed as if it were whole
+    CUT_SILENT = auto()  # half of a body without a length, closed as if it were complete
     BAD_JSON = auto()
     HTML = auto()  # a web page with status 200, as a captive proxy gives
     BAD_KEY = auto()
@@ -28,7 +28,7 @@ class Fault(StrEnum):
     SERVER_ERROR = auto()  # 500
     UNAVAILABLE = auto()  # 503
     # writers only
-    QUOTA = auto()  # 429 that no waiting mends
+    QUOTA = auto()  # 429 that waiting does not resolve
     NO_CHOICES = auto()  # no choices, no candidates
     EMPTY = auto()
     REFUSAL = auto()  # OpenAI: message.refusal; Gemini: promptFeedback.blockReason
@@ -83,13 +83,13 @@ Make = Callable[[Request], Reply]
 
 
 class Vendor:
-    """One vendor's endpoint: what it refuses by itself, what it answers, and its own shapes for faults.
+    """One vendor's endpoint: what it refuses, what it answers, and how its errors look.
 
     By itself this is the vendor "unknown", which serves every other address with a 404, so that the journal has it.
     """
 
     name = "unknown"
-    parallel: Mapping[str, int] = {}  # kind -> the most calls in flight
+    parallel: Mapping[str, int] = {}  # kind -> the most calls at once
     faults: Mapping[Fault, Make] = {}
 
     def serves(self, path: str) -> bool:
@@ -114,7 +114,7 @@ class Vendor:
         return fault in ON_THE_WIRE or fault in IN_THE_BODY or fault in self.faults
 
     def reply(self, request: Request, fault: Fault | None) -> Reply:
-        """The reply to a good request; a fault of the wire leaves it whole for the sender to harm."""
+        """The reply to a good request; a fault of the wire is applied later, when it is sent."""
         if fault is None:
             return self.answer(request)
         make = self.faults.get(fault) or IN_THE_BODY.get(fault) or self.answer
@@ -132,7 +132,7 @@ def in_json(status: int, body: object, headers: Mapping[str, str], outcome: str 
     return Reply(status, json.dumps(body).encode(), {"Content-Type": "application/json", **headers}, outcome, units)
 
 
-def later(reply: Reply, retry_after: str) -> Reply:
+def with_retry_after(reply: Reply, retry_after: str) -> Reply:
     return replace(reply, headers={**reply.headers, "Retry-After": retry_after})
 
 
@@ -141,14 +141,14 @@ def tokens(text: str) -> int:
     return max(1, len(text) // 4)
 
 
-def cut(text: str, most: object) -> tuple[str, bool]:
-    """`text` within `most` tokens, and whether a part of it is gone."""
-    limit = most if isinstance(most, int) else tokens(text)
-    return (text[: limit * 4], True) if tokens(text) > limit else (text, False)
+def cut(text: str, limit: object) -> tuple[str, bool]:
+    """`text` within `limit` tokens, and whether it was cut."""
+    allowed = limit if isinstance(limit, int) else tokens(text)
+    return (text[: allowed * 4], True) if tokens(text) > allowed else (text, False)
 
 
 def key_in_url(request: Request) -> bool:
-    """A key in an address ends in logs: the stand-in refuses it, though Gemini itself would take `?key=`."""
+    """A key in a URL ends up in logs: the stand-in refuses it, although Gemini itself would accept `?key=`."""
     return bool({"key", "api_key", "api-key", "access_token"} & {name.lower() for name in request.query})
 
 

@@ -213,7 +213,7 @@ def test_yuki_is_a_japanese_beginner_of_english(academy: str) -> None:
     assert (yuki.weakest_subject, yuki.strongest_subject) == ("", ""), "one subject is neither"
 
 
-def test_sam_is_new_and_nothing_is_said(academy: str) -> None:
+def test_sam_is_new_and_has_an_empty_context(academy: str) -> None:
     assert context("sam") == LearnerContext(first_name="Sam")
     assert not models.Profile.objects.filter(user__username="sam").exists()
 
@@ -229,7 +229,7 @@ def test_marta_has_finished_a_course_and_missed_nothing(academy: str) -> None:
     assert marta.goal == "read a history of Europe without a dictionary"
 
 
-def test_notes_in_japanese_are_told_where_japanese_is_spoken(academy: str) -> None:
+def test_notes_are_in_japanese_where_the_language_is_japanese(academy: str) -> None:
     assert context("yuki").mistakes[2].explanation.startswith('"Go" is an irregular verb')
     with translation.override("ja"):
         yuki, alex = context("yuki"), context("alex")
@@ -289,7 +289,7 @@ def school(db: None) -> School:
     return School()
 
 
-def test_a_mistake_since_answered_rightly_is_none(school: School) -> None:
+def test_a_mistake_that_was_corrected_since_does_not_count(school: School) -> None:
     school.answers("Music", "--+", days_ago(3))
     assert school.missed() == [("Music 2?", "no 1"), ("Music 1?", "no 1")]
     school.answers("Music", "+--", days_ago(1))
@@ -303,7 +303,7 @@ def test_the_time_of_an_answer_counts_and_not_the_order_of_the_rows(school: Scho
     assert school.context().quiz_results == (QuizResult("Music quiz", "Music", 2, 3),)
 
 
-def test_the_last_try_is_the_result(school: School) -> None:
+def test_the_last_attempt_is_the_result(school: School) -> None:
     school.answers("Music", "----", days_ago(3))
     school.answers("Physics", "++-", days_ago(2))
     school.answers("Music", "+++-+", days_ago(1))
@@ -313,7 +313,7 @@ def test_the_last_try_is_the_result(school: School) -> None:
     )
 
 
-def test_lately_is_fourteen_days(school: School) -> None:
+def test_recent_means_fourteen_days(school: School) -> None:
     first, second = models.Lesson.objects.filter(course__title="Music 1")
     now = timezone.now()
     for lesson, hours in ((first, 14 * 24 + 1), (second, 14 * 24 - 1)):
@@ -333,7 +333,7 @@ def test_lessons_done_long_ago_still_count_as_progress(school: School) -> None:
     assert school.context().courses == (Course("Music 1", "Music", 1, 2, "Music lesson 2"),)
 
 
-def test_nothing_of_another_learner_is_told(school: School) -> None:
+def test_nothing_of_another_learner_is_in_the_context(school: School) -> None:
     ben = User.objects.create_user("ben", first_name="Ben")
     course = models.Course.objects.get(title="Music 1")
     models.Profile.objects.create(user=ben, language="de")
@@ -374,7 +374,7 @@ def test_weakest_and_strongest_need_three_answers_and_a_real_difference(
     assert (context.weakest_subject, context.strongest_subject) == expected
 
 
-def test_what_was_mended_makes_no_subject_weak(school: School) -> None:
+def test_a_corrected_mistake_makes_no_subject_weak(school: School) -> None:
     school.answers("Music", "---", days_ago(3))
     school.answers("Physics", "+++", days_ago(2))
     school.answers("Music", "+++", days_ago(1))
@@ -431,7 +431,7 @@ def test_a_learner_logs_in_and_out(client: Client, alex: User) -> None:
     assert client.get("/").status_code == 302
 
 
-def test_a_wrong_password_is_told(client: Client, alex: User) -> None:
+def test_a_wrong_password_is_reported(client: Client, alex: User) -> None:
     response = client.post("/login/", {"username": "alex", "password": "guess"})
     assert "Please enter a correct username and password" in response.content.decode()
 
@@ -488,7 +488,7 @@ def test_the_page_has_nothing_inline_and_nothing_from_elsewhere(page: Client, al
         assert forbidden not in html
 
 
-def test_courses_stand_below_with_their_progress(academy: str, client: Client) -> None:
+def test_courses_are_listed_below_with_their_progress(academy: str, client: Client) -> None:
     client.force_login(User.objects.get(username="alex"))
     html = client.get("/").content.decode()
     assert html.index("Your podcasts") < html.index("Your courses")
@@ -497,7 +497,7 @@ def test_courses_stand_below_with_their_progress(academy: str, client: Client) -
     assert "English: 2 of 6 lessons done; next is “Words that link ideas”" in html
 
 
-def test_a_new_learner_finds_an_empty_page_that_says_so(page: Client) -> None:
+def test_a_new_learner_sees_that_there_is_nothing_yet(page: Client) -> None:
     html = page.get("/").content.decode()
     assert "No episode yet. Your first one will appear here" in html
     assert "You have not joined a course yet." in html

@@ -9,7 +9,7 @@ from dailycast.errors import ProviderError, VendorWideError
 from dailycast.llm import base, gemini, openai
 from dailycast.llm.base import LLMProvider
 from tests.cloud import Call, Cloud, Fault
-from tests.llm.writers import GEMINI_SDKS, KEYS, PROMPT, use_gemini_sdk
+from tests.llm.writers import GEMINI_SDKS, KEYS, PROMPT, failure, use_gemini_sdk
 
 NAMES = {"openai": "OpenAI", "gemini": "Gemini"}  # as messages write them
 
@@ -30,20 +30,6 @@ def writer(request: pytest.FixtureRequest, cloud: Cloud, settings: Any, monkeypa
         return openai.Provider()
     use_gemini_sdk(request.param, monkeypatch)
     return gemini.Provider()
-
-
-@pytest.fixture
-def calls(cloud: Cloud) -> Callable[[], list[Call]]:
-    """The calls of this test."""
-    before = len(cloud.calls)
-    return lambda: cloud.calls[before:]
-
-
-def failure(writer: LLMProvider, timeout: float = 20) -> ProviderError:
-    with pytest.raises(ProviderError) as caught:
-        writer.complete(PROMPT, timeout)
-    assert KEYS[writer.name] not in str(caught.value)
-    return caught.value
 
 
 NO_ANSWER = (

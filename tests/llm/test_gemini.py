@@ -12,9 +12,10 @@ from dailycast.llm import gemini
 from dailycast.llm.base import Completion
 from tests.cloud import Call, Cloud, Fault
 from tests.cloud.canned import CannedServer, Reply, both_servers, in_json
-from tests.llm.writers import GEMINI_SDKS, KEYS, PROMPT, use_gemini_sdk
+from tests.llm.writers import GEMINI_SDKS, KEYS, complete, failure, use_gemini_sdk
 
 KEY = KEYS["gemini"]
+WRITER = gemini.Provider()
 
 
 @pytest.fixture(params=GEMINI_SDKS)
@@ -44,35 +45,17 @@ def canned(servers: tuple[Cloud, CannedServer], settings: Any, sdk: str) -> Cann
     return servers[1]
 
 
-@pytest.fixture
-def calls(cloud: Cloud) -> Callable[[], list[Call]]:
-    """The calls of this test."""
-    before = len(cloud.calls)
-    return lambda: cloud.calls[before:]
-
-
-def complete(timeout: float = 20) -> Completion:
-    return gemini.Provider().complete(PROMPT, timeout)
-
-
-def failure(timeout: float = 20) -> ProviderError:
-    with pytest.raises(ProviderError) as caught:
-        complete(timeout)
-    assert KEY not in str(caught.value)
-    return caught.value
-
-
 def answer(text: str, **changes: Any) -> Reply:
     candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP", "index": 0}
     return in_json({"candidates": [candidate], **changes})
 
 
 def test_a_script_with_its_tokens(cloud: Cloud) -> None:
-    assert complete() == Completion("# Hello, Alex", "gemini", "gemini-3.5-flash-lite", 9, 3)
+    assert complete(WRITER) == Completion("# Hello, Alex", "gemini", "gemini-3.5-flash-lite", 9, 3)
 
 
 def test_the_request_in_geminis_words(cloud: Cloud, sdk: str) -> None:
-    complete()
+    complete(WRITER)
     call = cloud.calls[-1]
     call.body["systemInstruction"].pop("role", None)
     assert call.body == {
@@ -94,7 +77,7 @@ def test_the_key_is_sent_in_a_header_and_never_in_the_url(
     settings.GEMINI_API_KEY = key
     canned.set_replies(answer("# Hello"))
     settings.GEMINI_BASE_URL = canned.url + suffix
-    complete()
+    complete(WRITER)
     url, headers, _ = canned.requests[0]
     assert url.partition("?")[0] == path + "/v1beta/models/gemini-3.5-flash-lite:generateContent"
     assert headers["x-goog-api-key"] == sent
@@ -129,27 +112,27 @@ def test_a_fault_of_gemini_has_its_message_and_is_not_retried(
     cloud: Cloud, calls: Callable[[], list[Call]], fault: Fault, message: str, permanent: bool, wait: float | None
 ) -> None:
     cloud.fail("gemini", fault)
-    error = failure()
+    error = failure(WRITER)
     assert (str(error), error.permanent, error.retry_after) == (message, permanent, wait)
     assert [call.outcome for call in calls()] == [fault]
 
 
 def test_a_quota_error_may_pass_and_bills_nothing(cloud: Cloud) -> None:
     cloud.fail("gemini", Fault.QUOTA)
-    error = failure()
+    error = failure(WRITER)
     assert (type(error), error.billed) == (ProviderError, ())
 
 
 def test_a_401_is_sent_once(calls: Callable[[], list[Call]], settings: Any) -> None:
     settings.GEMINI_API_KEY = "bad-key"
-    assert str(failure()) == NO_KEY
+    assert str(failure(WRITER)) == NO_KEY
     assert len(calls()) == 1
 
 
 def test_a_rejected_request_has_geminis_own_words_without_the_key(canned: CannedServer) -> None:
     body = {"error": {"code": 400, "message": f"Bad part in {KEY}.", "status": "INVALID_ARGUMENT"}}
     canned.set_replies(in_json(body, 400))
-    error = failure()
+    error = failure(WRITER)
     assert str(error) == "Gemini rejected the request (400): Bad part in ***. Check DAILYCAST_GEMINI_MODEL."
     assert error.permanent
 
@@ -157,14 +140,14 @@ def test_a_rejected_request_has_geminis_own_words_without_the_key(canned: Canned
 @pytest.mark.parametrize("body", [None, "a text", [1], {"candidates": 3}, {"candidates": [{"content": "x"}]}])
 def test_unexpected_answers_are_transient_errors(canned: CannedServer, body: Any) -> None:
     canned.set_replies(in_json(body))
-    assert not failure().permanent
+    assert not failure(WRITER).permanent
 
 
 def test_thoughts_are_billed_and_not_spoken(canned: CannedServer) -> None:
     parts = [{"text": "# Hello"}, {"text": ", Alex"}]
     usage = {"promptTokenCount": 10, "candidatesTokenCount": 20, "thoughtsTokenCount": 5, "totalTokenCount": 35}
     canned.set_replies(in_json({"candidates": [{"content": {"parts": parts}}], "usageMetadata": usage}))
-    assert complete() == Completion("# Hello, Alex", "gemini", "gemini-3.5-flash-lite", 10, 25)
+    assert complete(WRITER) == Completion("# Hello, Alex", "gemini", "gemini-3.5-flash-lite", 10, 25)
 
 
 def test_a_thought_among_the_parts_is_left_out() -> None:
@@ -174,7 +157,7 @@ def test_a_thought_among_the_parts_is_left_out() -> None:
 
 def test_a_server_that_counts_no_tokens(canned: CannedServer) -> None:
     canned.set_replies(answer("# Hello"))
-    assert complete() == Completion("# Hello", "gemini", "gemini-3.5-flash-lite", None, None)
+    assert complete(WRITER) == Completion("# Hello", "gemini", "gemini-3.5-flash-lite", None, None)
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from dailycast.errors import ProviderError, VendorWideError
+from dailycast.errors import VendorWideError
 from dailycast.llm import openai
 from dailycast.llm.base import Completion
 from tests.cloud import Call, Cloud, Fault
 from tests.cloud.canned import CannedServer, Reply, both_servers, in_json
-from tests.llm.writers import KEYS, PROMPT
+from tests.llm.writers import KEYS, complete, failure
 
 KEY = KEYS["openai"]
+WRITER = openai.Provider()
 
 
 def answer(content: Any, **changes: Any) -> Reply:
@@ -42,30 +43,12 @@ def canned(servers: tuple[Cloud, CannedServer], settings: Any) -> CannedServer:
     return servers[1]
 
 
-@pytest.fixture
-def calls(cloud: Cloud) -> Callable[[], list[Call]]:
-    """The calls of this test."""
-    before = len(cloud.calls)
-    return lambda: cloud.calls[before:]
-
-
-def complete(timeout: float = 20) -> Completion:
-    return openai.Provider().complete(PROMPT, timeout)
-
-
-def failure(timeout: float = 20) -> ProviderError:
-    with pytest.raises(ProviderError) as caught:
-        complete(timeout)
-    assert KEY not in str(caught.value)
-    return caught.value
-
-
 def test_a_script_with_its_tokens(cloud: Cloud) -> None:
-    assert complete() == Completion("# Hello, Alex", "openai", "gpt-6-luna", prompt_tokens=9, completion_tokens=3)
+    assert complete(WRITER) == Completion("# Hello, Alex", "openai", "gpt-6-luna", prompt_tokens=9, completion_tokens=3)
 
 
 def test_the_request_in_openais_words(cloud: Cloud) -> None:
-    complete()
+    complete(WRITER)
     assert cloud.calls[-1].body == {
         "model": "gpt-6-luna",
         "messages": [
@@ -94,7 +77,7 @@ def test_only_newer_models_are_asked_not_to_reason(
 ) -> None:
     settings.DAILYCAST_OPENAI_MODEL = model
     canned.set_replies(answer("# Hello"))
-    assert complete().model == model
+    assert complete(WRITER).model == model
     assert canned.requests[0][2].get("reasoning_effort") == effort
 
 
@@ -104,7 +87,7 @@ def test_the_key_is_sent_in_a_header_and_a_self_hosted_server_needs_none(
 ) -> None:
     settings.OPENAI_API_KEY = key
     canned.set_replies(answer("# Hello"))
-    complete()
+    complete(WRITER)
     assert canned.requests[0][0] == "/v1/chat/completions"
     assert canned.requests[0][1]["Authorization"] == header
 
@@ -135,14 +118,14 @@ def test_a_fault_of_openai_has_its_message_and_is_not_retried(
     cloud: Cloud, calls: Callable[[], list[Call]], fault: Fault, message: str, permanent: bool
 ) -> None:
     cloud.fail("openai", fault)
-    error = failure()
+    error = failure(WRITER)
     assert (str(error), error.permanent, error.retry_after) == (message, permanent, None)
     assert [call.outcome for call in calls()] == [fault]
 
 
 def test_a_quota_error_concerns_every_learner_and_bills_nothing(cloud: Cloud) -> None:
     cloud.fail("openai", Fault.QUOTA)
-    error = failure()
+    error = failure(WRITER)
     assert (type(error), error.billed) == (VendorWideError, ())
 
 
@@ -163,7 +146,7 @@ def test_every_status_has_its_message(
     canned: CannedServer, status: int, body: Any, message: str, permanent: bool
 ) -> None:
     canned.set_replies(in_json(body, status))
-    error = failure()
+    error = failure(WRITER)
     assert str(error).startswith(f"OpenAI {message}")
     assert error.permanent is permanent
     assert len(canned.requests) == 1
@@ -183,20 +166,20 @@ def test_every_status_has_its_message(
 )
 def test_unexpected_answers_are_transient_errors(canned: CannedServer, reply: Reply) -> None:
     canned.set_replies(reply)
-    assert not failure().permanent
+    assert not failure(WRITER).permanent
 
 
 def test_a_server_that_counts_no_tokens_and_gives_no_reason(canned: CannedServer) -> None:
     message = {"message": {"role": "assistant", "content": "# Hello"}}
     canned.set_replies(answer("", choices=[message]))
-    assert complete() == Completion("# Hello", "openai", "gpt-6-luna", None, None)
+    assert complete(WRITER) == Completion("# Hello", "openai", "gpt-6-luna", None, None)
 
 
 def test_an_older_server_is_called_again_without_what_it_rejects(canned: CannedServer) -> None:
     effort = in_json({"error": {"message": "Unrecognized argument: reasoning_effort"}}, 400)
     limit = in_json({"detail": [{"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"]}]}, 422)
     canned.set_replies(effort, limit, answer("# Hello"))
-    assert complete().text == "# Hello"
+    assert complete(WRITER).text == "# Hello"
     sent = [
         {name: value for name, value in body.items() if name not in ("model", "messages")}
         for *_, body in canned.requests
@@ -211,13 +194,13 @@ def test_an_older_server_is_called_again_without_what_it_rejects(canned: CannedS
 def test_a_server_that_rejects_every_variant_is_an_error(canned: CannedServer) -> None:
     reply = in_json({"error": {"message": "reasoning_effort, max_completion_tokens and max_tokens are unknown"}}, 400)
     canned.set_replies(reply)
-    assert failure().permanent
+    assert failure(WRITER).permanent
     assert len(canned.requests) == 3
 
 
 def test_a_server_error_that_names_a_parameter_is_not_retried(canned: CannedServer) -> None:
     canned.set_replies(in_json({"error": {"message": "reasoning_effort crashed"}}, 500))
-    assert not failure().permanent
+    assert not failure(WRITER).permanent
     assert len(canned.requests) == 1
 
 

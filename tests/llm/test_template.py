@@ -1,4 +1,4 @@
-"""The built-in writer: what every episode keeps to in every language, and what single records sound like."""
+"""The built-in writer: what holds for every episode in every language, and the sentences for single records."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ from dailycast.llm import template
 from dailycast.llm.base import Prompt
 from dailycast.llm.template import Provider
 
-SIX = ("de", "en", "es", "fr", "it", "ja")
+LANGUAGE_CODES = ("de", "en", "es", "fr", "it", "ja")
 FOLDER = Path(template.__file__).parent / "phrases"
 PAUSE = "[pause 4s]"
 
@@ -33,13 +33,13 @@ def spoken(script: str) -> list[str]:
 
 
 def minutes_of(script: str, language: str) -> float:
-    """Measured here once more, so that the writer's own clock is checked too."""
+    """Measured independently of the writer, to check its own measure."""
     seconds = sum(map(len, spoken(script))) / get_language(language).rate + 4 * script.splitlines().count(PAUSE)
     return seconds / 60
 
 
-def twice(script: str) -> list[str]:
-    """The sentences that stand more than once, wherever a stop of any language ends one."""
+def repeated_sentences(script: str) -> list[str]:
+    """The sentences that occur more than once; a stop of any language ends one."""
     pieces = re.split(
         r"[.!?…]+[”“»」\"'’)\s]+|[.!?…]+$|[。！？]",
         "\n".join(re.sub(r"^#+ ", "", x) for x in script.split("\n")),
@@ -129,13 +129,15 @@ CONTEXTS = {
 }
 
 
-@pytest.mark.parametrize("language", SIX)
+@pytest.mark.parametrize("language", LANGUAGE_CODES)
 @pytest.mark.parametrize("context", CONTEXTS.values(), ids=CONTEXTS)
 @pytest.mark.parametrize("minutes", [2, 4, 8])
-def test_every_episode_is_clean(context: LearnerContext, language: str, minutes: float) -> None:
+def test_every_episode_is_well_formed_and_repeats_nothing(
+    context: LearnerContext, language: str, minutes: float
+) -> None:
     script = episode(context, language, minutes)
     lines = script.splitlines()
-    assert twice(script) == []
+    assert repeated_sentences(script) == []
     assert not re.search(r"[{}]|\bNone\b", script)
     assert not re.search(r"[?!.。]\s?[”“»」]?[.。](?!\w)|“\s*”|«\s*»|「\s*」|„\s*“|: ?[.。]", script)
     assert lines[0].startswith("# ")
@@ -147,9 +149,9 @@ def test_every_episode_is_clean(context: LearnerContext, language: str, minutes:
         assert not before.startswith("## ") or line
 
 
-@pytest.mark.parametrize("language", SIX)
+@pytest.mark.parametrize("language", LANGUAGE_CODES)
 @pytest.mark.parametrize("minutes", [2, 4, 8])
-def test_questions_are_told_or_counted_as_carried_over(language: str, minutes: float) -> None:
+def test_questions_are_asked_or_counted_as_carried_over(language: str, minutes: float) -> None:
     script = episode(MANY, language, minutes)
     missed = [mistake for mistake in MANY.mistakes if mistake.question in script]
     due = [review for review in MANY.due_reviews if review.item in script]
@@ -168,15 +170,15 @@ def test_questions_are_told_or_counted_as_carried_over(language: str, minutes: f
         assert review.answer in script
 
 
-@pytest.mark.parametrize("language", SIX)
+@pytest.mark.parametrize("language", LANGUAGE_CODES)
 @pytest.mark.parametrize(("minutes", "least", "most"), [(2, 1.5, 2.5), (4, 3, 5), (8, 6.5, 9.6)])
-def test_an_episode_lasts_as_long_as_asked_where_there_is_material(
+def test_an_episode_has_the_length_asked_for_where_there_is_material(
     language: str, minutes: float, least: float, most: float
 ) -> None:
     assert least <= minutes_of(episode(MANY, language, minutes), language) <= most
 
 
-@pytest.mark.parametrize("language", SIX)
+@pytest.mark.parametrize("language", LANGUAGE_CODES)
 def test_alex_gets_three_to_five_minutes(language: str) -> None:
     assert 3 <= minutes_of(episode(ALEX, language), language) <= 5
 
@@ -220,11 +222,11 @@ def test_lessons_fill_the_time_that_questions_leave() -> None:
     assert sum(m.question in with_questions for m in MANY.mistakes) >= 3
 
 
-def test_questions_without_an_answer_are_told_or_counted_but_not_asked_again() -> None:
+def test_questions_without_an_answer_are_mentioned_or_counted_but_not_asked_again() -> None:
     script = episode(LearnerContext(mistakes=tuple(Mistake(f"What is {n} squared?", "1") for n in range(101, 161))))
-    told = script.count("squared?")
-    assert 5 < told < 60
-    assert f"\n\n{60 - told} more questions that went wrong wait for your next episode.\n" in script
+    asked = script.count("squared?")
+    assert 5 < asked < 60
+    assert f"\n\n{60 - asked} more questions that went wrong wait for your next episode.\n" in script
     assert "## Your turn" not in script
 
 
@@ -319,7 +321,7 @@ def test_a_learner_without_records_gets_an_honest_first_episode() -> None:
     assert episode(LearnerContext(first_name="Yuki")) == NEW
 
 
-@pytest.mark.parametrize("language", SIX)
+@pytest.mark.parametrize("language", LANGUAGE_CODES)
 @pytest.mark.parametrize("name", ["", "Yuki"])
 def test_a_first_episode_claims_nothing(language: str, name: str) -> None:
     script = episode(LearnerContext(first_name=name), language)
@@ -328,6 +330,14 @@ def test_a_first_episode_claims_nothing(language: str, name: str) -> None:
     assert script.count("Yuki") == (2 if name else 0)
     assert minutes_of(script, language) < 1.3
     assert ("Yukiさん" in script) == (language == "ja" and bool(name))
+
+
+def first_variants() -> template.PhraseBook:
+    """English phrases, each list in the order of its file."""
+    tables = template.load_phrases("en")
+    book = template.PhraseBook(tables, 0)
+    book.unused = {key: list(variants) for key, variants in tables.once.items()}
+    return book
 
 
 @pytest.mark.parametrize(
@@ -355,10 +365,7 @@ def test_a_first_episode_claims_nothing(language: str, name: str) -> None:
     ],
 )
 def test_progress_in_plain_words(course: Course, sentence: str) -> None:
-    first = template.load_phrases("en")
-    voice = template.Voice(first, 0)
-    voice.left = {key: list(variants) for key, variants in first.once.items()}
-    assert template.progress(voice, course) == sentence
+    assert template.course_sentence(first_variants(), course) == sentence
 
 
 @pytest.mark.parametrize(
@@ -377,10 +384,7 @@ def test_progress_in_plain_words(course: Course, sentence: str) -> None:
     ],
 )
 def test_quiz_results_in_plain_words(quiz: QuizResult, sentence: str) -> None:
-    first = template.load_phrases("en")
-    voice = template.Voice(first, 0)
-    voice.left = {key: list(variants) for key, variants in first.once.items()}
-    assert template.result(voice, quiz) == sentence
+    assert template.quiz_sentence(first_variants(), quiz) == sentence
 
 
 @pytest.mark.parametrize(
@@ -432,13 +436,13 @@ def test_single_records(context: LearnerContext, present: str, absent: str) -> N
         ([], [DueReview("Q?"), DueReview("Q?", "b")], {"“Q?”": 1, "“b”": 1}),
     ],
 )
-def test_the_same_question_is_told_once(mistakes: list[Mistake], due: list[DueReview], heard: dict[str, int]) -> None:
+def test_the_same_question_is_asked_once(mistakes: list[Mistake], due: list[DueReview], heard: dict[str, int]) -> None:
     script = episode(LearnerContext(mistakes=tuple(mistakes), due_reviews=tuple(due)))
     assert {text: script.count(text) for text in heard} == heard
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"),
+    ("text", "plain"),
     [
         ("# What is a heading?", "What is a heading?"),
         ("One\n## Two\n[pause 4s]\nthree?", "One Two pause 4s three?"),
@@ -449,9 +453,9 @@ def test_the_same_question_is_told_once(mistakes: list[Mistake], due: list[DueRe
         ("What does {} or {n} mean?", "What does {} or {n} mean?"),
     ],
 )
-def test_text_that_looks_like_grammar_cannot_break_the_script(text: str, kept: str) -> None:
+def test_text_that_looks_like_grammar_cannot_break_the_script(text: str, plain: str) -> None:
     script = episode(LearnerContext(first_name="# Bo\n", mistakes=(Mistake(text, text, text, "", text),)))
-    assert kept.casefold() in script.casefold()
+    assert plain.casefold() in script.casefold()
     assert [line for line in script.splitlines() if line.startswith("# ")] == script.splitlines()[:1]
     assert [x for x in script.splitlines() if x.startswith("## ")] == [
         "## Welcome",
@@ -476,7 +480,7 @@ def test_text_that_looks_like_grammar_cannot_break_the_script(text: str, kept: s
         ("読んでください。何ですか？", "読んでください、何ですか？"),
     ],
 )
-def test_a_question_of_several_sentences_is_asked_again_in_one_breath(text: str, said: str) -> None:
+def test_a_question_of_several_sentences_is_asked_again_as_one_sentence(text: str, said: str) -> None:
     script = episode(LearnerContext(mistakes=(Mistake(text, "", "yes"),)))
     assert text in script.split("## Your turn")[0]
     assert said in script.split("## Your turn")[1]
@@ -494,10 +498,10 @@ def test_a_question_of_several_sentences_is_asked_again_in_one_breath(text: str,
     ],
 )
 def test_where_sentences_end(text: str, parts: list[str]) -> None:
-    assert template.sentences(text) == parts
+    assert template.split_sentences(text) == parts
 
 
-def test_a_phrase_is_said_once_and_then_the_bare_facts() -> None:
+def test_a_phrase_is_used_once_and_then_the_bare_facts() -> None:
     script = episode(MANY, "en", 30)
     table = tomllib.loads((FOLDER / "en.toml").read_text(encoding="utf-8"))
     openings = [phrase.split("{")[0] for phrase in table["once"]["ask"]]
@@ -521,7 +525,7 @@ def test_questions_keep_their_language_in_a_japanese_episode() -> None:
     assert not re.search("[。？」] ", episode(MANY, "ja", 30))
 
 
-def test_stops_never_meet() -> None:
+def test_there_are_never_two_stops_in_a_row() -> None:
     context = LearnerContext(
         first_name="Al Jr.",
         goal="Win!",
@@ -571,11 +575,11 @@ def every_phrase(language: str) -> list[tuple[str, str]]:
 
 
 def test_the_six_files_are_there() -> None:
-    assert sorted(path.stem for path in FOLDER.glob("*.toml")) == sorted(SIX)
-    assert set(SIX) <= set(LANGUAGES)
+    assert sorted(path.stem for path in FOLDER.glob("*.toml")) == sorted(LANGUAGE_CODES)
+    assert set(LANGUAGE_CODES) <= set(LANGUAGES)
 
 
-@pytest.mark.parametrize("language", SIX)
+@pytest.mark.parametrize("language", LANGUAGE_CODES)
 def test_phrases_agree_with_english(language: str) -> None:
     shape: dict[str, Any] = {}
     for name in (language, "en"):
@@ -592,8 +596,8 @@ def test_phrases_agree_with_english(language: str) -> None:
     assert all(len(sets) == 1 for entries in shape["en"].values() for sets in entries.values())
 
 
-@pytest.mark.parametrize("language", SIX)
-def test_phrases_are_for_the_ear_and_stand_once(language: str) -> None:
+@pytest.mark.parametrize("language", LANGUAGE_CODES)
+def test_phrases_can_be_spoken_and_occur_once(language: str) -> None:
     phrases = every_phrase(language)
     sentences = [phrase for key, phrase in phrases if not key.startswith("title_")]
     assert [phrase for phrase in sentences if not re.search(r"[.!?。]$", phrase)] == []
@@ -624,7 +628,7 @@ records = st.builds(
 
 
 @settings(max_examples=150, deadline=None)
-@given(context=records, language=st.sampled_from(SIX), minutes=st.sampled_from([0.1, 1.0, 4.0]))
+@given(context=records, language=st.sampled_from(LANGUAGE_CODES), minutes=st.sampled_from([0.1, 1.0, 4.0]))
 def test_no_record_breaks_the_structure(context: LearnerContext, language: str, minutes: float) -> None:
     script = episode(context, language, minutes)
     headings = tables(language)["headings"].values()

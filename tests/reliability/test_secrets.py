@@ -136,7 +136,7 @@ def run_editions(cloud: Cloud, faults: Iterable[Fault], media: Path) -> list[str
     """What the nightly command printed. Each fault has an edition of its own, without a clip to begin with."""
     printed = []
     for fault in faults:
-        cloud.mend()
+        cloud.clear_faults()
         fail_all(cloud, fault)
         ended = run_edition()
         printed += [ended.out, ended.err]

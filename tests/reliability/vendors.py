@@ -30,8 +30,8 @@ class Vendors(Cloud):
 
     journal: Path
 
-    def take(self, request: Request) -> tuple[int, Reply, Fault | None]:
-        number, reply, fault = super().take(request)
+    def receive(self, request: Request) -> tuple[int, Reply, Fault | None]:
+        number, reply, fault = super().receive(request)
         call = self._calls[number]
         usage = json.loads(reply.body)["usage"] if call.vendor == "openai" and reply.units else {}
         units = [usage["prompt_tokens"], usage["completion_tokens"]] if usage else [reply.units]

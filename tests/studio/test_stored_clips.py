@@ -63,7 +63,7 @@ def test_what_was_bought_before_a_failure_is_not_bought_again(vendors: Cloud, al
     vendors.latency = {"polly": 0.1}
     vendors.fail("polly", Fault.TEXT_TOO_LONG, times=None, matching="Metternich")
     assert not services.create_podcast_for_user(alex, "en").has_audio
-    vendors.mend()
+    vendors.clear_faults()
     assert services.retry_now(DailyPodcast.objects.get()).has_audio
     assert spoken(vendors) == sorted(["Good morning, Alex.", "It was Metternich.", "Who led the Austrian side?"])
 

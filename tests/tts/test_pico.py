@@ -104,7 +104,7 @@ def test_the_voice_of_a_language(language: str, voice: str | None) -> None:
         ("C# costs $5 & 50% of a_b @ 1*2", "C# costs $5 & 50% of a_b @ 1*2"),
     ],
 )
-def test_what_pico_is_given_to_say(text: str, said: str) -> None:
+def test_the_text_that_pico_gets(text: str, said: str) -> None:
     assert pico.pronounceable_text(text, "en-US") == said
 
 
@@ -118,7 +118,7 @@ def test_what_pico_is_given_to_say(text: str, said: str) -> None:
         ("it-IT", "3 minore di 5 maggiore di 2"),
     ],
 )
-def test_signs_are_words_of_the_language(voice: str, said: str) -> None:
+def test_comparison_signs_become_words_of_the_language(voice: str, said: str) -> None:
     assert pico.pronounceable_text("3 < 5 > 2", voice) == said
 
 
@@ -135,7 +135,7 @@ def test_the_pauses_do_not_depend_on_what_was_in_memory() -> None:
 
 
 @needs_pico
-def test_markup_is_not_obeyed() -> None:
+def test_markup_is_spoken_and_not_interpreted() -> None:
     slow = 'Say <break time="9s"/> it.'
     assert seconds(slow) < 7
 
@@ -148,15 +148,15 @@ def test_yukis_mistake_in_japanese_does_not_fail_an_english_clip() -> None:
 
 
 @pytest.mark.parametrize("text", ["東京都に行きました。", "Привет", "…", "\u200b"])
-def test_a_clip_with_nothing_to_pronounce_is_told(text: str) -> None:
+def test_a_clip_with_nothing_to_pronounce_is_an_error(text: str) -> None:
     with pytest.raises(ProviderError) as caught:
         speak(text)
-    told = f"The built-in voice en-US cannot pronounce {text!r}: it knows Latin letters only."
-    assert (str(caught.value), caught.value.permanent) == (told, True)
+    message = f"The built-in voice en-US cannot pronounce {text!r}: it knows Latin letters only."
+    assert (str(caught.value), caught.value.permanent) == (message, True)
 
 
 @needs_pico
-def test_a_failure_of_pico_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_of_pico_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ProviderError) as caught:
         monkeypatch.setitem(pico.VOLUMES, "xx-XX", 0.5)
         pico._synthesize_pcm("Hello", "xx-XX")
