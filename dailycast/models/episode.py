@@ -53,7 +53,9 @@ def _may_view(user: Any) -> bool:
     return bool(user.has_perm("dailycast.view_dailypodcast"))
 
 
-class DailyPodcast(models.Model):
+class EpisodeFields(models.Model):
+    """What a row keeps: what was asked for, what was made of it, the job, what the learner did with it."""
+
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="podcasts", verbose_name=_("learner")
     )
@@ -101,6 +103,13 @@ class DailyPodcast(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
     completed_at = models.DateTimeField(_("completed at"), null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class DailyPodcast(EpisodeFields):
+    """An episode, from the moment it is asked for."""
 
     objects = PodcastQuerySet.as_manager()
 
