@@ -57,6 +57,7 @@ def test_a_complete_configuration_has_no_messages(check: Any) -> None:
         ),
         ({"DAILYCAST_TTS_PROVIDERS": ["polly", "a.b.C"]}, "W004", "unknown provider, a.b.C", "docs/providers.md"),
         ({"DAILYCAST_POLLY_ENGINE": "neutral"}, "W005", "neutral", "docs/providers.md"),
+        ({"DAILYCAST_RATE_LIMITS": "polly/neural=eight"}, "W010", "polly/neural=eight is no limit", "polly/ENGINE="),
         ({"DAILYCAST_VOICES": {"en": "Johanna"}}, "W005", "Johanna", "docs/providers.md"),
         (
             {"DAILYCAST_LEARNER_CONTEXT": "a.b"},

@@ -104,6 +104,14 @@ def test_the_owners_limits_come_first_and_may_lift_a_built_in_one(settings: Any)
     assert rate_limits.limit("gemini/gemini-3.5-flash-lite") is None
 
 
+@pytest.mark.parametrize(("key", "known"), [("polly/neural", (8, 18)), ("openai/gpt-6-luna", None)])
+def test_a_limit_that_cannot_be_read_leaves_the_vendors_own(
+    settings: Any, key: str, known: tuple[int, int] | None
+) -> None:
+    settings.DAILYCAST_RATE_LIMITS = {key: "eight"}
+    assert rate_limits.limit(key) == (Limit(*known) if known else None)
+
+
 def test_what_has_no_limit_asks_no_database() -> None:
     start_times, wait = rate_limits.acquire("shop/free", ["a", "b"], 30)
     assert (len(start_times), wait) == (2, 0.0)
