@@ -6,7 +6,7 @@ not given.
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, get_type_hints
+from typing import Any, NewType, get_type_hints
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -15,23 +15,24 @@ Names = tuple[str, ...]
 Pairs = dict[str, str]
 Money = Decimal | None
 Days = float | None
+Secret = NewType("Secret", str)  # no message and no log line shows its value
 
 
 class Conf:
     DAILYCAST_LLM_PROVIDERS: Names = ("openai", "gemini", "template")  # tried in this order
     DAILYCAST_TTS_PROVIDERS: Names = ("polly",)  # "polly,pico": the built-in voice speaks without AWS keys
 
-    OPENAI_API_KEY: str = ""
+    OPENAI_API_KEY: Secret = Secret("")
     OPENAI_BASE_URL: str = ""  # any OpenAI-compatible server; with it no key is needed
     DAILYCAST_OPENAI_MODEL: str = "gpt-6-luna"
 
-    GEMINI_API_KEY: str = ""
+    GEMINI_API_KEY: Secret = Secret("")
     GEMINI_BASE_URL: str = ""
     DAILYCAST_GEMINI_MODEL: str = "gemini-3.5-flash-lite"
 
-    AWS_ACCESS_KEY_ID: str = ""  # leave both empty to skip audio and save its costs
-    AWS_SECRET_ACCESS_KEY: str = ""
-    AWS_SESSION_TOKEN: str = ""  # only for temporary keys
+    AWS_ACCESS_KEY_ID: Secret = Secret("")  # leave both empty to skip audio and save its costs
+    AWS_SECRET_ACCESS_KEY: Secret = Secret("")
+    AWS_SESSION_TOKEN: Secret = Secret("")  # only for temporary keys
     AWS_REGION: str = "us-east-1"
     AWS_ENDPOINT_URL_POLLY: str = ""  # boto3's own name: it reads the environment too
     DAILYCAST_AWS_DEFAULT_CREDENTIALS: bool = False  # True: boto3's own look-up (roles, shared files)
@@ -117,6 +118,7 @@ def parse_count(value: Any) -> int:
 SETTING_TYPES: dict[str, Any] = get_type_hints(Conf)
 PARSERS: dict[Any, tuple[Callable[[Any], Any], str]] = {
     str: (parse_text, "a text"),
+    Secret: (parse_text, "a text"),
     bool: (parse_boolean, "true or false"),
     float: (parse_positive, "a number above 0"),
     int: (parse_count, "a whole number above 0"),
@@ -133,6 +135,11 @@ def parse_setting(name: str, value: object) -> Any:
         return parse(value)
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         raise ImproperlyConfigured(f"{name} must be {expected}, not {value!r}.") from error
+
+
+def secrets() -> list[str]:
+    """The values of the settings that are secret, as far as they are set."""
+    return [value for name, kind in SETTING_TYPES.items() if kind is Secret and (value := getattr(conf, name))]
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

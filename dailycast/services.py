@@ -16,9 +16,9 @@ from .conf import conf
 from .errors import ClaimLostError, NeedsPersonError, ReleasedError, SkippedError
 from .jobs import queue
 from .jobs.database import require_no_transaction
+from .jobs.error_reasons import details_of, is_expected, reason_for
 from .jobs.heartbeat import keep_lease
 from .jobs.job import Job
-from .jobs.reasons import details_of, is_expected, reason_for
 from .languages.table import normalise
 from .learner import LearnerContext, get_learner_context, learner_context
 from .models import NO_AUDIO, DailyPodcast, Reason, Skip, Source, Status

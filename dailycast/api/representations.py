@@ -1,4 +1,4 @@
-"""What the API answers: episodes, positions and the feed as JSON."""
+"""What the API answers: episodes, positions and the feed as JSON. `openapi.py` describes every field of it."""
 
 from typing import Any, cast
 

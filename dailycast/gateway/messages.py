@@ -1,6 +1,6 @@
 """Texts for what went wrong: short, and without any secret of ours."""
 
-from ..conf import conf
+from ..conf import secrets
 from ..errors import ProviderError
 
 MAX_QUOTE_LENGTH = 200  # characters of a vendor's text that our messages quote
@@ -9,14 +9,8 @@ MAX_QUOTE_LENGTH = 200  # characters of a vendor's text that our messages quote
 def redact_and_shorten(vendor_text: object) -> str:
     """The start of a vendor's text as one sentence on one line, without any secret of ours."""
     text = " ".join(vendor_text.split()) if isinstance(vendor_text, str) else ""
-    for secret in (
-        conf.OPENAI_API_KEY,
-        conf.GEMINI_API_KEY,
-        conf.AWS_ACCESS_KEY_ID,
-        conf.AWS_SECRET_ACCESS_KEY,
-        conf.AWS_SESSION_TOKEN,
-    ):
-        text = text.replace(secret, "***") if secret else text
+    for secret in secrets():
+        text = text.replace(secret, "***")
     text = text if len(text) <= MAX_QUOTE_LENGTH else text[:MAX_QUOTE_LENGTH].rstrip() + "…"
     return text if text.endswith((".", "…")) else (text or "no reason given") + "."
 

@@ -1,7 +1,7 @@
 """A job: an episode's row that a worker has claimed, and the time that it may take.
 
 A worker owns the row by the token on it, until its lease ends. Every write asks for the token in the same statement,
-so a worker that lost the row writes nothing. Every method is patient with the database by itself.
+so a worker that lost the row writes nothing. Every method tries again while the database is locked or gone.
 """
 
 import threading
@@ -45,7 +45,7 @@ class Job:
         return self.podcast
 
     def check(self) -> None:
-        """Whether to go on, asked before anything is paid. Raises ClaimLostError, ReleasedError, ProviderError."""
+        """Before anything is paid: raises ClaimLostError, ReleasedError or ProviderError when the job must stop."""
         if time.monotonic() >= self.deadline:
             raise ProviderError("the episode took longer than DAILYCAST_JOB_TIMEOUT", permanent=True)
         if self.podcast is None:

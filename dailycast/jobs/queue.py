@@ -1,4 +1,4 @@
-"""The queue: episodes are asked for, claimed, taken back from workers that died, asked for again. The rows are it."""
+"""The queue: submit, claim, take back from dead workers, retry. There is no broker: the rows are the queue."""
 
 import logging
 import secrets

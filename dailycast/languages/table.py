@@ -17,6 +17,7 @@ class Language:
     iso: str  # ISO 639-2/T
     rate: float = 14.5  # characters a second of ordinary speech, pauses between sentences included
     stops: str = LATIN_STOPS
+    sentence_space: str = " "  # what is written between two sentences
 
 
 # Rates of en, es, fr, de and it: measured with SVOX Pico on 230 characters of prose; the others are estimates.
@@ -24,7 +25,7 @@ LANGUAGES = {
     language.code: language
     for language in (
         Language("en", "English", "eng", 14.8),
-        Language("ja", "Japanese", "jpn", 6.5, CJK_STOPS),
+        Language("ja", "Japanese", "jpn", 6.5, CJK_STOPS, ""),
         Language("es", "Spanish", "spa", 12.4),
         Language("fr", "French", "fra", 14.7),
         Language("de", "German", "deu", 14.6),
@@ -38,11 +39,11 @@ LANGUAGES = {
         Language("uk", "Ukrainian", "ukr"),
         Language("el", "Greek", "ell"),
         Language("ko", "Korean", "kor", 7.0, LATIN_STOPS + CJK_STOPS),
-        Language("zh", "Chinese", "zho", 5.0, CJK_STOPS),
+        Language("zh", "Chinese", "zho", 5.0, CJK_STOPS, ""),
         Language("hi", "Hindi", "hin", 13.0, DEVANAGARI_STOPS),
         Language("ar", "Arabic", "ara", 12.0, ARABIC_STOPS),
         Language("vi", "Vietnamese", "vie"),
-        Language("th", "Thai", "tha"),
+        Language("th", "Thai", "tha", sentence_space=""),
         Language("id", "Indonesian", "ind"),
     )
 }

@@ -1,6 +1,6 @@
-"""What a writer is: it takes a `Prompt` and returns a `Completion`, or raises a ProviderError.
+"""The interface of a writer: `LLMProvider.complete` turns a `Prompt` into a `Completion`, or raises a ProviderError.
 
-A writer of your own imports everything from here; `require` imports its SDK, or says what to install.
+Subclass `LLMProvider`; the errors are in `dailycast.errors`. `require` imports an SDK, or says what to install.
 """
 
 from abc import abstractmethod

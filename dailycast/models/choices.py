@@ -20,7 +20,7 @@ class Source(models.TextChoices):
 
 
 class Reason(models.TextChoices):
-    """Why an episode failed, or has no audio. Stored as a code, translated when shown."""
+    """The `error_code` of an episode: why it failed, or has no audio. Stored as a code, translated when shown."""
 
     NO_SCRIPT = "no_script", _("No writer could write the script.")
     LEARNER = "learner", _("The learner's records could not be read.")
@@ -34,6 +34,12 @@ class Reason(models.TextChoices):
     BUDGET = "budget", _("The budget of the day does not allow it.")
     NEEDS_PERSON = "needs_person", _("It was cut off too often. Look into the log, then try again.")
     INTERNAL = "internal", _("Something unexpected went wrong; the log has the details.")
+
+
+# Reasons for a missing audio that the owner did not choose: the nightly edition counts them, and its exit status is 1.
+UNINTENDED = (Reason.AUDIO_FAILED, Reason.NOT_SAVED, Reason.INTERNAL, Reason.BUDGET)
+# Reasons that probably hit every learner: several in a row end the nightly edition.
+SYSTEMIC = (Reason.NO_SCRIPT, Reason.AUDIO_FAILED, Reason.NOT_SAVED, Reason.INTERNAL)
 
 
 class Skip(models.TextChoices):

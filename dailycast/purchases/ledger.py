@@ -1,6 +1,6 @@
 """The ledger: an entry before each call, closed after it; the answers that it keeps; what an episode cost.
 
-Every function is patient with the database by itself.
+Every function tries again while the database is locked or gone.
 """
 
 import json
@@ -50,9 +50,9 @@ def _entry(purchase: Purchase[Any], job: Job) -> ProviderCall:
         provider=purchase.provider.name,
         model=purchase.model,
         kind=purchase.kind,
-        unit=purchase.unit,
-        units=sum(filter(None, purchase.most_units)),
-        cost_usd=purchase.cost(purchase.most_units),
+        unit=purchase.item_key,
+        units=sum(filter(None, purchase.max_units)),
+        cost_usd=purchase.cost(purchase.max_units),
     )
 
 

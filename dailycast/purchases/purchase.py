@@ -16,17 +16,17 @@ from ..tts.base import Clip, TTSProvider, Voice
 from . import prices
 
 A = TypeVar("A")  # an answer
-UNIT_OF_SCRIPTS = "script"
+SCRIPT = "script"
 
 
 class Purchase(ABC, Generic[A]):
-    """`unit` is what the ledger knows it by; `most_units` are the units that it may be billed."""
+    """`item_key` identifies what is bought; `max_units` are the most tokens or characters that may be billed."""
 
     provider: BaseProvider
     kind: Kind
     model: str  # or engine: the price and the rate limit stand under provider/model
-    unit: str
-    most_units: Units
+    item_key: str
+    max_units: Units
     seconds: float  # of wall clock
 
     @property
@@ -53,12 +53,12 @@ class Purchase(ABC, Generic[A]):
 class ScriptPurchase(Purchase[Completion]):
     """A script for `prompt`. With `keep_answer` the ledger keeps the completion until its script is on the row."""
 
-    kind, unit = Kind.SCRIPT, UNIT_OF_SCRIPTS
+    kind, item_key = Kind.SCRIPT, SCRIPT
 
     def __init__(self, provider: LLMProvider, prompt: Prompt, keep_answer: bool) -> None:
         self.provider: LLMProvider = provider
         self.prompt, self.keep_answer = prompt, keep_answer
-        self.model, self.most_units = provider.model(), provider.most_tokens(prompt)
+        self.model, self.max_units = provider.model(), provider.most_tokens(prompt)
         self.seconds = conf.DAILYCAST_LLM_TIMEOUT
 
     def call(self, timeout: float) -> Completion:
@@ -72,14 +72,14 @@ class ScriptPurchase(Purchase[Completion]):
 
 
 class ClipPurchase(Purchase[Clip]):
-    """One clip of speech. It is stored under its key, `unit`."""
+    """One clip of speech. It is stored under its `item_key`."""
 
     kind = Kind.SPEECH
 
     def __init__(self, provider: TTSProvider, voice: Voice, text: str, key: str) -> None:
         self.provider: TTSProvider = provider
-        self.voice, self.text, self.unit = voice, text, key
-        self.model, self.most_units = voice.engine, (len(text),)
+        self.voice, self.text, self.item_key = voice, text, key
+        self.model, self.max_units = voice.engine, (len(text),)
         self.seconds = conf.DAILYCAST_SPEECH_TIMEOUT
 
     def call(self, timeout: float) -> Clip:
@@ -89,5 +89,5 @@ class ClipPurchase(Purchase[Clip]):
         return (answer.characters,)
 
     def store(self, answer: Clip) -> str:
-        clips.store_clip(self.unit, answer.mp3)
+        clips.store_clip(self.item_key, answer.mp3)
         return ""

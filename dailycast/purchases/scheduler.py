@@ -107,7 +107,7 @@ class PurchaseScheduler(Generic[A]):
 
     def open(self, attempts: list[Attempt[A]]) -> None:
         purchases = [attempt.purchase for attempt in attempts]
-        if any(self.crashes[purchase.unit] >= MOST_CRASHES for purchase in purchases):
+        if any(self.crashes[purchase.item_key] >= MOST_CRASHES for purchase in purchases):
             raise NeedsPersonError(f"The worker died {MOST_CRASHES} times in the same call to {purchases[0].key}.")
         if purchases[0].provider.remote:
             for attempt, entry in zip(attempts, ledger.open_entries(purchases, self.job), strict=True):

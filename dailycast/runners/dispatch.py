@@ -1,6 +1,6 @@
 """Asking for an episode: the row is written, and its key is handed to the runner that DAILYCAST_RUNNER names."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
@@ -12,14 +12,18 @@ from ..jobs.database import require_no_transaction
 from ..models import DailyPodcast
 from . import celery, inline, thread, worker
 
+
+class Runner(Protocol):
+    """A module of this folder: `start` makes the episode of a row, or hands the row's key on."""
+
+    ADOPTS_STALE: bool  # whether a sweep starts the rows that nobody works on
+
+    def start(self, pk: int) -> None: ...
+
+
 ADOPTED_AT_ONCE = 100  # stale rows taken up by one sweep
 
-RUNNERS: dict[str, Callable[[int], None]] = {
-    "inline": inline.start,
-    "thread": thread.start,
-    "worker": worker.start,
-    "celery": celery.start,
-}
+RUNNERS: dict[str, Runner] = {"inline": inline, "thread": thread, "worker": worker, "celery": celery}
 
 
 def submit(user: AbstractBaseUser, language: str | None = None, **asked: object) -> DailyPodcast:
@@ -43,21 +47,22 @@ def retry(podcast: DailyPodcast) -> bool:
 
 def start(pk: int) -> None:
     """Hand one row to the runner. Where that fails, say because a broker is down, the row waits for a sweep."""
-    run = _runner()
-    if run is inline.start:
-        return run(pk)
-    return transaction.on_commit(lambda: run(pk), robust=True)
+    runner = _runner()
+    if conf.DAILYCAST_RUNNER == "inline":
+        return runner.start(pk)
+    return transaction.on_commit(lambda: runner.start(pk), robust=True)
 
 
 def sweep() -> None:
     """Take back the rows of dead workers, and take up those that nobody works on. Never waits for a vendor."""
     queue.sweep()
-    if conf.DAILYCAST_RUNNER in ("thread", "celery"):
+    runner = RUNNERS.get(conf.DAILYCAST_RUNNER)  # system checks name a wrong one
+    if runner and runner.ADOPTS_STALE:
         for pk in queue.adopt_stale(ADOPTED_AT_ONCE):
             start(pk)
 
 
-def _runner() -> Callable[[int], None]:
+def _runner() -> Runner:
     try:
         return RUNNERS[conf.DAILYCAST_RUNNER]
     except KeyError:

@@ -24,14 +24,13 @@ from ..jobs.database import retry_database
 from ..jobs.job import stopping
 from ..learner import get_learner_context
 from ..models import DailyPodcast, Kind, Outcome, ProviderCall, Reason, Skip, Source, Status
+from ..models.choices import SYSTEMIC, UNINTENDED
 from ..purchases import prices
 from ..studio.estimate import estimate
 from ..studio.providers import voices
 from .pool import WorkerPool
 
 logger = logging.getLogger("dailycast")
-LACKS_AUDIO = (Reason.AUDIO_FAILED, Reason.NOT_SAVED, Reason.INTERNAL, Reason.BUDGET)  # though it should have it
-FAILURES = (Reason.NO_SCRIPT, Reason.AUDIO_FAILED, Reason.NOT_SAVED, Reason.INTERNAL)  # that others may meet, too
 MOST_FAILURES = 3  # in a row, before a voice has spoken
 POLL_SECONDS = 0.05  # between two looks at the first episode
 ADOPTED_AT_END = 100  # stale episodes of others, taken up at the end
@@ -152,7 +151,7 @@ class CircuitBreaker:
 
     def record(self, row: DailyPodcast) -> str:
         """Why no more are to be begun; empty while they may."""
-        self.failures = self.failures + 1 if row.error_code in FAILURES else 0
+        self.failures = self.failures + 1 if row.error_code in SYSTEMIC else 0
         most = MOST_FAILURES + (2 * self.pool_size if self.is_proven else 0)
         if self.failures < most:
             return ""
@@ -253,17 +252,17 @@ class Edition:
             if row.error_code == Reason.BUDGET:
                 self.stop(row.error_message)
             is_made = row.status == Status.COMPLETED
-            self.breaker.is_proven = self.breaker.is_proven or (is_made and row.error_code not in FAILURES)
+            self.breaker.is_proven = self.breaker.is_proven or (is_made and row.error_code not in SYSTEMIC)
             if is_made and not row.audio_file:
-                self.tally.without_audio += row.error_code in LACKS_AUDIO
-                self.tally.script_only += row.error_code not in LACKS_AUDIO
+                self.tally.without_audio += row.error_code in UNINTENDED
+                self.tally.script_only += row.error_code not in UNINTENDED
         self.count(self.counted_as(row))
 
     def record_others(self, row: DailyPodcast | None) -> None:
         """Count an episode that this run did not make: made before, perhaps without its audio, or by another worker."""
         if row is None or row.status == Status.COMPLETED:
             with self.lock:
-                self.tally.without_audio += bool(row and row.error_code in LACKS_AUDIO)
+                self.tally.without_audio += bool(row and row.error_code in UNINTENDED)
             return self.count("already_made")
         return self.count(self.counted_as(row))
 

@@ -15,6 +15,8 @@ LONGEST_TIMER = 3600.0  # seconds; a row that is put back for longer is left to 
 
 _pools: dict[int, WorkerPool] = {}
 
+ADOPTS_STALE = True  # a sweep starts stale rows again
+
 
 def pool() -> WorkerPool:
     """This process's own: a fork has no threads of its parent's."""

@@ -1,6 +1,6 @@
-"""What a voice is: it takes one clip of text and returns one clip of MP3, or raises a ProviderError.
+"""The interface of a vendor of speech: `TTSProvider.speak` turns one text into one MP3, or raises a ProviderError.
 
-A voice of your own imports everything from here; `require` imports its SDK, or says what to install.
+Subclass `TTSProvider`; the errors are in `dailycast.errors`. `require` imports an SDK, or says what to install.
 """
 
 from abc import abstractmethod

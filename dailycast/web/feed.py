@@ -15,8 +15,8 @@ from django.utils.translation import gettext
 from django.utils.xmlutils import SimplerXMLGenerator
 
 from ..conf import conf
-from ..languages import table
 from ..languages.characters import UNWRITABLE
+from ..languages.table import LANGUAGES, primary_subtag
 from ..models import DailyPodcast, Feed, Reason
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ LOADED_FIELDS = (
 )
 SENTENCES = [f"sentence_{number}" for number in range(4)]  # annotations: the first cues, which make the description
 OPENING_CHARACTERS = 600  # of the script, which make the description of an episode without cues
-UNSPACED_LANGUAGES = ("ja", "zh", "th")  # no space between sentences
 
 
 def feed_url(request: HttpRequest, user: AbstractBaseUser) -> str:
@@ -156,7 +155,8 @@ def _description(podcast: Any) -> str:
     """The first sentences of the transcript, else of the script, without headings and pauses."""
     sentences = [text for name in SENTENCES if (text := getattr(podcast, name))]
     if sentences:
-        return ("" if table.primary_subtag(podcast.language) in UNSPACED_LANGUAGES else " ").join(sentences)
+        language = LANGUAGES.get(primary_subtag(podcast.language))
+        return (language.sentence_space if language else " ").join(sentences)
     return " ".join(line for line in podcast.opening.splitlines() if line and line[0] not in "#[")
 
 

@@ -35,7 +35,7 @@ class Stored(list[str]):
 
 
 class ShopPurchase(Purchase[Any]):
-    kind, model, most_units = Kind.SPEECH, "basic", MOST
+    kind, model, max_units = Kind.SPEECH, "basic", MOST
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class ShopPurchase(Purchase[Any]):
         call: Callable[[float], Any],
         store: Callable[[Any], str],
     ) -> None:
-        self.provider, self.unit, self.seconds = provider, unit, seconds
+        self.provider, self.item_key, self.seconds = provider, unit, seconds
         self.shop_call, self.shop_store = call, store
 
     def call(self, timeout: float) -> Any:

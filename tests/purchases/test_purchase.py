@@ -66,21 +66,26 @@ def owners_settings(settings: Any) -> None:
 
 def test_a_script_may_be_billed_the_most_tokens_of_its_writer_and_is_billed_what_was_counted() -> None:
     purchase = script_purchase()
-    assert (purchase.kind, purchase.key, purchase.unit, purchase.seconds) == (Kind.SCRIPT, "scribe/quill", "script", 50)
-    assert purchase.most_units == (5_000, 3_000)
+    assert (purchase.kind, purchase.key, purchase.item_key, purchase.seconds) == (
+        Kind.SCRIPT,
+        "scribe/quill",
+        "script",
+        50,
+    )
+    assert purchase.max_units == (5_000, 3_000)
     answer = purchase.call(7.5)
     assert (answer, purchase.billed_units(answer)) == (COMPLETION, (1_000, 200))
 
 
 def test_a_clip_may_be_billed_its_characters_and_is_billed_what_the_vendor_counted() -> None:
     purchase = clip_purchase()
-    assert (purchase.kind, purchase.key, purchase.unit, purchase.seconds) == (
+    assert (purchase.kind, purchase.key, purchase.item_key, purchase.seconds) == (
         Kind.SPEECH,
         "parrot/neural",
         CLIP_KEY,
         25,
     )
-    assert purchase.most_units == (len("Good morning."),)
+    assert purchase.max_units == (len("Good morning."),)
     answer = purchase.call(7.5)
     assert (answer, purchase.billed_units(answer)) == (Clip(b"mp3 of a clip", 12), (12,))
 

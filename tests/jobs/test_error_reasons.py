@@ -14,7 +14,7 @@ from dailycast.errors import (
     ThrottledError,
     VendorWideError,
 )
-from dailycast.jobs.reasons import REASONS, details_of, is_expected, reason_for
+from dailycast.jobs.error_reasons import REASONS, details_of, is_expected, reason_for
 from dailycast.models import Reason
 
 EXPECTED = [
