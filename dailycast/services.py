@@ -1,7 +1,7 @@
-"""The story from a user to an episode, read top-down.
+"""How an episode is made, read top-down.
 
-Three public functions, as every host knows them: `create_podcast_for_user`, `generate_podcast_script`,
-`synthesize_audio`. The runners call `run` with the key of a row; the story then goes on from what the row has.
+The public functions are `create_podcast_for_user`, `generate_podcast_script` and `synthesize_audio`. The runners call
+`run` with the primary key of a row; the job continues from what the row already has.
 """
 
 import logging
@@ -32,7 +32,7 @@ from .studio.voices import NoVoiceError, Speech, make_speech
 from .studio.writers import write_script
 
 logger = logging.getLogger("dailycast")
-NEWS = timedelta(days=1)  # for which a finished episode is news
+ANNOUNCE_WITHIN = timedelta(days=1)  # an episode completed earlier is not announced any more
 
 
 # The three public functions
@@ -86,9 +86,9 @@ def retry_now(podcast: DailyPodcast) -> DailyPodcast:
 
 
 def run(pk: int, can_reschedule: bool = False) -> Job | None:
-    """Claim a row that is due and bring it to its end; None when there was nothing to do.
+    """Claim a row that is due and finish its job; None when it was not due, or another worker has it.
 
-    `can_reschedule` is for callers that come back: a fault that passes then puts the row back for a later attempt.
+    `can_reschedule`: a transient error makes the row pending again, for a later attempt; without it the job ends there.
     """
     job = queue.claim(pk, can_reschedule)
     if job is not None:
@@ -106,12 +106,12 @@ def announce(pk: int) -> None:
 
 def announce_missed() -> None:
     """Announce the episodes whose worker ended between the last write and the announcement."""
-    for pk in queue.unannounced(within=NEWS):
+    for pk in queue.unannounced(within=ANNOUNCE_WITHIN):
         announce(pk)
 
 
 def _make(job: Job) -> None:
-    """The job boundary: whatever goes wrong ends on the row, where its reader sees it, and the script stays."""
+    """The job boundary: every error is saved on the row and shown there; a script that is saved is kept."""
     try:
         if job.row.attempts > conf.DAILYCAST_MAX_ATTEMPTS:
             raise NeedsPersonError(f"It was begun {job.row.attempts - 1} times and never came to an end.")
@@ -150,7 +150,7 @@ def _write(job: Job) -> None:
 
 
 def _context(job: Job) -> LearnerContext:
-    """What the row was made with, so that another attempt asks for the very same; else what the host says now."""
+    """The learner context saved on the row, so that a retry sends the same prompt; else a new one from the host."""
     return learner_context(job.row.context) if job.row.context else get_learner_context(job.row.user)
 
 
@@ -163,7 +163,7 @@ def skip_reason(context: LearnerContext) -> Skip | None:
 
 def _speak(job: Job) -> None:
     try:
-        speech = _save_speech(job)
+        speech = _make_and_save_speech(job)
     except NoVoiceError as error:
         return _finish_without_audio(job, error.reason, str(error))
     usd, characters = ledger.cost_of(job.row)
@@ -181,8 +181,8 @@ def _speak(job: Job) -> None:
     )
 
 
-def _save_speech(job: Job) -> Speech:
-    """The speech of the script, in its file. Where an editor changed the script meanwhile, the change is spoken too."""
+def _make_and_save_speech(job: Job) -> Speech:
+    """Make the speech and store its file; start over when an editor has changed the script meanwhile."""
     while True:
         text = job.current_script()
         storage.require_space(bytes_needed(text))
@@ -204,7 +204,7 @@ def _finish_without_audio(job: Job, reason: Reason, details: str = "") -> None:
 
 
 def _delete_audio(job: Job) -> None:
-    """No row will name this file: an earlier attempt may have written it and died before it wrote so."""
+    """Delete the episode's file, which an earlier attempt may have written: no row refers to it from now on."""
     if job.row.audio_file:
         storage.delete_if_possible(str(job.row.audio_file.name))
 

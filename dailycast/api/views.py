@@ -38,8 +38,8 @@ from .representations import (
 from .requests import EpisodeRequest, PositionUpdate, StrictJSONParser, is_row_id, request_key, validated
 
 
-class IsLearner(BasePermission):
-    """Somebody who is signed in with an active account."""
+class IsActiveUser(BasePermission):
+    """A signed-in user with an active account."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return bool(request.user and request.user.is_authenticated and request.user.is_active)
@@ -74,11 +74,11 @@ class JsonView(APIView):
 
 
 class LearnerView(JsonView):
-    permission_classes = (IsLearner,)
+    permission_classes = (IsActiveUser,)
 
     @property
     def learner(self) -> AbstractBaseUser:
-        return cast(AbstractBaseUser, self.request.user)  # IsLearner made sure that there is one
+        return cast(AbstractBaseUser, self.request.user)  # IsActiveUser made sure that there is one
 
     def own_episodes(self) -> PodcastQuerySet:
         """All rows that any of these views can reach."""

@@ -77,8 +77,8 @@ def delete_if_possible(name: str) -> None:
         logger.warning("Dailycast: %s could not be deleted: %s", name, deleting.error)
 
 
-def is_inside(name: str) -> bool:
-    """Whether `name` is in FOLDER after links are resolved; a storage that is no file system has no links."""
+def is_in_podcasts_folder(name: str) -> bool:
+    """Whether `name` is in FOLDER after symbolic links are resolved; always where there are none, as on S3."""
     path, folder = local_path(name), local_path(FOLDER)
     return path is None or folder is None or path.resolve().is_relative_to(folder.resolve())
 

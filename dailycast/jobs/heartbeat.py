@@ -61,7 +61,7 @@ class LeaseHeartbeat:
             episode_connection().close()
 
     def wait(self) -> bool:
-        """Until the next beat; False when there has been no job for that long, and the thread may end."""
+        """Wait for a third of the lease, or until no job is left; False then: the thread ends at once."""
         with self.changed:
             self.changed.wait_for(lambda: not self.jobs, conf.DAILYCAST_LEASE_SECONDS / 3)
             if not self.jobs:

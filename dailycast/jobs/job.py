@@ -61,7 +61,7 @@ class Job:
         return all(-1 < seconds < conf.DAILYCAST_LEASE_SECONDS for seconds in since)
 
     def may_call(self) -> bool:
-        """Whether a call may go that was prepared a moment ago. Does not ask the database."""
+        """Whether a prepared call may still start: the lease holds. Does not ask the database."""
         return self.podcast is None or self.holds_lease()
 
     def renew(self) -> None:
@@ -90,7 +90,7 @@ class Job:
         return script
 
     def finish(self, status: Status, **values: Any) -> None:
-        """The last write: nobody has claimed the row any more."""
+        """Save the result and give up the claim, in one write."""
         self.write(status=status, **UNCLAIMED, **values)
 
     def reschedule(self, seconds: float, **values: Any) -> None:

@@ -68,9 +68,9 @@ def _asked_before(user: AbstractBaseUser, key: str | None) -> DailyPodcast | Non
 
 
 def reopen(pk: int) -> bool:
-    """A person says: try again. Makes a row without audio a pending one that is due, as if nothing had been tried.
+    """Reset a row without audio for a retry that a person asked for: pending, due now, no attempts counted.
 
-    False for a row that has its audio, or is running.
+    A row that had ended gets `with_audio=True`. False for a row that has its audio, or is running.
     """
     without_audio = Q(status=Status.COMPLETED) & (Q(audio_file=None) | Q(audio_file="") | Q(error_code=Reason.MISSING))
     values = {"attempts": 0, "next_attempt_at": None, "error_code": "", "error_message": ""}
@@ -122,9 +122,9 @@ def due(most: int) -> list[int]:
 
 
 def adopt_stale(most: int, other_than: date | None = None) -> list[int]:
-    """The keys of due rows that nobody seems to work on: put back, taken back, or waiting for a whole lease.
+    """Reserve due rows that no worker has started for the length of a lease, and return their primary keys.
 
-    Each is given to one caller, who has a lease's time to begin. Rows of the edition `other_than` are left alone.
+    Each row goes to one caller only, who has the length of a lease to start it. `other_than`: an edition to leave out.
     """
     now = timezone.now()
     waited = Q(next_attempt_at=None) & Q(updated_at__lt=now - timedelta(seconds=conf.DAILYCAST_LEASE_SECONDS))
@@ -139,7 +139,7 @@ def _due(now: datetime) -> Q:
 
 
 def _expired(now: datetime) -> Q:
-    """Leases that ended, and those that no clock of today can have written."""
+    """Running rows whose lease has ended, is missing, or ends so late that a wrong clock must have written it."""
     longest = now + timedelta(seconds=2 * conf.DAILYCAST_LEASE_SECONDS)
     ended = Q(lease_until=None) | Q(lease_until__lt=now) | Q(lease_until__gt=longest)
     return Q(status=Status.RUNNING) & ended

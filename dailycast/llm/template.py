@@ -28,8 +28,8 @@ from .base import Completion, LLMProvider, Prompt
 PHRASES = files("dailycast.llm") / "phrases"
 PAUSE_SECONDS = 4
 PAUSE = f"[pause {PAUSE_SECONDS}s]"
-LENGTH_TOLERANCE = 1.2  # times the minutes: up to that length nothing is carried over to another episode
-RECAP_SHARE = 0.4  # of the episode for what the learner did, as long as there are questions
+LENGTH_TOLERANCE = 1.2  # a script with all material is used if it is at most this many times the requested length
+RECAP_SHARE = 0.4  # of the length: what the recap takes first, before questions are chosen for the rest
 MAX_SUMMARY_CHARACTERS = 400  # in whole sentences; a host should give a sentence or two
 
 STOPS = LATIN_STOPS + CJK_STOPS
@@ -434,7 +434,7 @@ def split_sentences(text: str) -> list[str]:
 
 
 def as_one_sentence(text: str) -> str:
-    """`text` as one sentence: a stop inside becomes a colon, dots of a gap a line; an abbreviation has no dot."""
+    """`text` as one sentence: an inner stop becomes ":" (CJK "、"), the dots of a gap "___"; "Dr." becomes "Dr"."""
 
     def replacement(match: re.Match[str]) -> str:
         before = text[: match.start()]

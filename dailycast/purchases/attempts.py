@@ -12,7 +12,7 @@ from .purchase import Purchase
 A = TypeVar("A")
 
 RETRY_DELAY = 0.5  # seconds, where the vendor names none
-MOST_FAILURES = 1  # transient ones, of one purchase, after which it is called again
+MAX_RETRIES = 1  # of one purchase after transient failures; throttled calls are counted apart
 MOST_THROTTLES = 10  # of one purchase
 FIRST_BACKOFF = 0.2  # seconds after the first throttle, doubled with each, where the vendor names none
 LONGEST_RETRY_AFTER = 5.0  # seconds; a vendor that asks for more is passed over, or asked by a later job
@@ -37,7 +37,7 @@ class Attempt(Generic[A]):
 
 
 def retry_delay(attempt: Attempt[Any], error: ProviderError) -> float | None:
-    """Count the failure; the seconds until another call, None for no other.
+    """Count the failure in `attempt`; the seconds until its next call, None when there is to be none.
 
     The waits differ at random: calls that were throttled together would else come back together.
     """
@@ -48,4 +48,4 @@ def retry_delay(attempt: Attempt[Any], error: ProviderError) -> float | None:
         return wait if attempt.throttles <= MOST_THROTTLES and wait <= 2 * LONGEST_RETRY_AFTER else None
     attempt.failures += 1
     wait = RETRY_DELAY if error.retry_after is None else error.retry_after
-    return wait if not error.permanent and attempt.failures <= MOST_FAILURES and wait <= LONGEST_RETRY_AFTER else None
+    return wait if not error.permanent and attempt.failures <= MAX_RETRIES and wait <= LONGEST_RETRY_AFTER else None

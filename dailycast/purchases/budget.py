@@ -33,7 +33,7 @@ def reserve(key: str, usd: Decimal | None) -> None:
     if usd is None:
         hint = f"add {key} to DAILYCAST_PRICES (docs/operations.md)"
         raise BudgetError(f"a budget is set and the price of {key} is not known: {hint}.")
-    catch_up()
+    sync_with_ledger()
     most = _micro(usd)
     if not Budget.objects.filter(day=day, reserved__lte=_micro(cap) - most).update(reserved=F("reserved") + most):
         until = dates.day_ends(day).isoformat(sep=" ", timespec="minutes")
@@ -50,8 +50,8 @@ def left_today() -> Decimal | None:
     return max(cap - max(Decimal(row.reserved if row else 0) / MILLION, _spent(day)), Decimal(0))
 
 
-def catch_up() -> None:
-    """Count what processes without a budget have spent, which is in the ledger alone: once a minute.
+def sync_with_ledger() -> None:
+    """Raise today's `reserved` to the ledger's sum, once a minute: a process without a budget writes no `Budget`.
 
     It is also called before the transaction that opens a call, so that a refusal does not roll it back.
     """

@@ -15,7 +15,7 @@ A = TypeVar("A")
 T = TypeVar("T")
 
 INFINITY = float("inf")
-LATE = 0.2  # seconds after its start time in which a call may still go; doubled with each throttle
+MAX_START_DELAY = 0.2  # seconds that a call may start late, else it needs a new permit; doubled with each throttle
 
 
 class InFlightCall(CapturedError, Generic[T]):  # noqa: N818  # no exception itself
@@ -63,7 +63,7 @@ class InFlightCalls(Generic[A]):
             self.ended.put(call)
 
     def cancel_unstarted(self) -> None:
-        """What waits for its start time is not called any more."""
+        """Cancel the calls that still wait for their start time."""
         for call in self.attempts:
             call.cancelled.set()
 
@@ -87,9 +87,9 @@ class InFlightCalls(Generic[A]):
         return [(self.attempts.pop(call), call) for call in list(self.attempts) if call.ends_at <= now]
 
     def _call(self, attempt: Attempt[A], starts_at: float) -> A:
-        """In the call's own thread. A call that comes late, or for a job that may be another worker's, asks again."""
+        """Runs in the call's thread. A missed start or an expired lease raises ThrottledError: it is tried again."""
         now = time.monotonic()
-        if rate_limits.limit(attempt.purchase.key) and now - starts_at > LATE * 2**attempt.throttles:
+        if rate_limits.limit(attempt.purchase.key) and now - starts_at > MAX_START_DELAY * 2**attempt.throttles:
             raise ThrottledError("It was not called: it missed its start time.", 0.0)
         if not self.job.may_call():
             raise ThrottledError("It was not called: the job's lease has to be renewed first.", 0.0)

@@ -33,7 +33,7 @@ def open_entries(purchases: Sequence[Purchase[Any]], job: Job) -> list[ProviderC
 
 def _open(purchases: Sequence[Purchase[Any]], job: Job) -> list[ProviderCall]:
     entries = [_entry(purchase, job) for purchase in purchases]
-    budget.catch_up()
+    budget.sync_with_ledger()
     try:
         with budget.with_ledger():
             for purchase, entry in zip(purchases, entries, strict=True):
@@ -120,7 +120,7 @@ def clear_answers(job: Job) -> None:
 
 
 def mark_unusable(job: Job, message: str) -> None:
-    """The last answer was billed, and no script can be made of it."""
+    """Mark the last stored answer as FAILED: it was billed, but no script can be made of it."""
     if job.podcast is not None:
         answered = job.podcast.calls.filter(outcome=Outcome.OK).exclude(answer="").order_by("-pk")
         if last := retry_database(answered.first):

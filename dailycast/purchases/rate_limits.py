@@ -23,7 +23,7 @@ LIMITS = {"polly/neural": "8/18", "polly/generative": "8", "polly/long-form": "8
 UNLIMITED = "0"
 SECOND = 1.004  # seconds of ours: calls that start one second apart may reach the vendor a little closer
 BURST_SECONDS, BURST_SHARE = 0.125, 4  # no more than a quarter of a second's calls start in an eighth of it
-SMALLEST_GAP = 0.02  # seconds between two calls, where there is time: calls that begin together delay each other
+MAX_GAP = 0.02  # seconds: the most that two calls are spaced apart when there is room; together they delay each other
 LOOKAHEAD = 0.3  # seconds: a permit is given so long before its start time that only the call is left to do then
 RECHECK_DELAY = 0.02  # seconds until the next look where too many calls are in flight
 MOST_WRITES = 20  # attempts at one compare-and-set
@@ -122,7 +122,7 @@ def _grant(state: State, now: float, known: Limit, permit_ids: list[str], second
 
 def _next_start(starts: list[float], now: float, rate: int) -> float:
     """When the next call after `starts`, which are sorted, may start."""
-    gap = min(SECOND / rate * min(len(starts) / rate, 1), SMALLEST_GAP)
+    gap = min(SECOND / rate * min(len(starts) / rate, 1), MAX_GAP)
     earlier = (1, gap), (max(rate // BURST_SHARE, 1), BURST_SECONDS), (rate, SECOND)
     return max([now, *(starts[-count] + span for count, span in earlier if count <= len(starts))])
 

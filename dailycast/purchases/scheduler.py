@@ -30,12 +30,13 @@ MOST_CRASHES = 2  # of a worker during the same call; then a person decides
 def buy(purchases: Sequence[Purchase[A]], parallel: int, job: Job) -> list[A]:
     """The answers to `purchases`, all of one provider and model, in their order; at most `parallel` calls at once.
 
-    A transient fault is tried once more, a throttled call oftener: it bought nothing. The first failure stops what has
-    not begun; what is in flight is waited for and stored, for it is paid for. Raises ProviderError, NeedsPersonError,
-    OSError for an answer that cannot be stored, and what `job.check` raises.
+    A transient failure is retried once; a throttled call, which costs nothing, up to MOST_THROTTLES times. After the
+    first final failure no call starts; those in flight are awaited and stored, because they are paid for.
+
+    Raises ProviderError, NeedsPersonError, OSError for an answer that cannot be stored, and what `job.check` raises.
     """
     for provider in {purchase.provider for purchase in purchases}:
-        preparing = CapturedError()  # what is wrong with its settings, its calls say better
+        preparing = CapturedError()  # any other error is ignored: the calls report it better
         with preparing:
             provider.prepare()
         if isinstance(preparing.error, ProviderError | KeyboardInterrupt):
@@ -98,14 +99,14 @@ class PurchaseScheduler(Generic[A]):
         try:
             while permitted:
                 some = permitted[:at_once]
-                self.open([attempt for attempt, _ in some])
+                self.write_entries([attempt for attempt, _ in some])
                 permitted = permitted[at_once:]
                 yield from some
         except (DailycastError, AnyDatabaseError):
             permits.release([attempt for attempt, _ in permitted])
             raise
 
-    def open(self, attempts: list[Attempt[A]]) -> None:
+    def write_entries(self, attempts: list[Attempt[A]]) -> None:
         purchases = [attempt.purchase for attempt in attempts]
         if any(self.crashes[purchase.item_key] >= MOST_CRASHES for purchase in purchases):
             raise NeedsPersonError(f"The worker died {MOST_CRASHES} times in the same call to {purchases[0].key}.")
@@ -120,14 +121,14 @@ class PurchaseScheduler(Generic[A]):
             return
         ended = self.in_flight.wait(seconds)
         for attempt, call in ended:
-            self.guard(partial(self.record, attempt, call))
-        self.guard(partial(permits.release, [attempt for attempt, _ in ended]))
+            self.keep_error(partial(self.record, attempt, call))
+        self.keep_error(partial(permits.release, [attempt for attempt, _ in ended]))
         if not ended:
             for attempt, call in self.in_flight.pop_expired():
-                self.guard(partial(self.abandon, attempt, call))
+                self.keep_error(partial(self.abandon, attempt, call))
 
-    def guard(self, step: Callable[[], None]) -> None:
-        """A fault with one answer must not lose those beside it, or those that are still in flight."""
+    def keep_error(self, step: Callable[[], None]) -> None:
+        """Run `step` and keep its error until the end, so that the other answers are still recorded."""
         captured = CapturedError()
         with captured:
             step()

@@ -37,7 +37,7 @@ def submit(user: AbstractBaseUser, language: str | None = None, **asked: object)
 
 
 def retry(podcast: DailyPodcast) -> bool:
-    """A person says: try again. False when the episode has its audio, or is being made."""
+    """Retry an episode on a person's request. False when it has its audio, or is being made."""
     reopened = queue.reopen(podcast.pk)
     if reopened:
         start(podcast.pk)

@@ -83,7 +83,7 @@ class Forecast:
 
 
 def learners() -> Any:
-    """Every active user; whether one of them has something to hear about, their records say."""
+    """Every active user; `services.skip_reason` decides later, from their records, who is skipped."""
     users = get_user_model()._default_manager.order_by("pk")
     has_flag = any(each.name == "is_active" for each in get_user_model()._meta.get_fields())
     return users.filter(is_active=True) if has_flag else users
@@ -123,8 +123,8 @@ def request_key(user: AbstractBaseUser, day: date) -> str:
     return f"daily:{user.pk}:{day.isoformat()}"
 
 
-def prepare_voices() -> None:
-    """What their first calls would else wait for."""
+def warm_up_voices() -> None:
+    """Make the SDK clients before the first clips need them, and take them out of garbage collection."""
     for provider in voices.configured():
         with CapturedError():  # what is wrong with it, its calls say
             provider.prepare()
@@ -139,9 +139,9 @@ def finish_stale(pool: WorkerPool, other_than: date) -> None:
 
 
 class CircuitBreaker:
-    """Opens when a vendor fails for one learner after the other, for it will then fail for all.
+    """Stops the run after several failures in a row: the vendor would fail for every learner.
 
-    `is_proven` once the vendors have taken a call: from then on more failures in a row are borne.
+    `is_proven`: the vendors have answered in this run; from then on more failures in a row are tolerated.
     """
 
     def __init__(self, pool_size: int) -> None:
@@ -150,7 +150,7 @@ class CircuitBreaker:
         self.is_proven = False
 
     def record(self, row: DailyPodcast) -> str:
-        """Why no more are to be begun; empty while they may."""
+        """Count a result; return why the run must stop, or "" to go on."""
         self.failures = self.failures + 1 if row.error_code in SYSTEMIC else 0
         most = MOST_FAILURES + (2 * self.pool_size if self.is_proven else 0)
         if self.failures < most:
@@ -159,7 +159,7 @@ class CircuitBreaker:
 
 
 class Edition:
-    """One run."""
+    """One run of the nightly edition for one day."""
 
     def __init__(self, day: date, limit: int | None = None, concurrency: int = 1, retry: bool = False) -> None:
         self.day, self.limit, self.retry = day, limit, retry
@@ -195,12 +195,12 @@ class Edition:
         return self.tally
 
     def wait_for_turn(self) -> None:
-        """Until the next learner may begin. The first is alone until a voice has spoken: a wrong key shows there."""
+        """Block until the next learner may begin: one at a time until a voice has spoken, so a wrong key shows."""
         while not (self.breaker.is_proven or self.pool.wait(0, POLL_SECONDS)):
             calls = ProviderCall.objects.filter(podcast__edition_date=self.day, pk__gt=self.last_call)
             if not self.is_prepared and retry_database(calls.exists):  # the first script is being written
                 self.is_prepared = True
-                prepare_voices()
+                warm_up_voices()
             self.breaker.is_proven = retry_database(calls.filter(kind=Kind.SPEECH, outcome=Outcome.OK).exists)
             self.stop_if_blocked(calls)
         self.pool.wait(self.pool.size - 1 if self.breaker.is_proven else 0)
@@ -256,7 +256,7 @@ class Edition:
             if is_made and not row.audio_file:
                 self.tally.without_audio += row.error_code in UNINTENDED
                 self.tally.script_only += row.error_code not in UNINTENDED
-        self.count(self.counted_as(row))
+        self.count(self.tally_field(row))
 
     def record_others(self, row: DailyPodcast | None) -> None:
         """Count an episode that this run did not make: made before, perhaps without its audio, or by another worker."""
@@ -264,7 +264,7 @@ class Edition:
             with self.lock:
                 self.tally.without_audio += bool(row and row.error_code in UNINTENDED)
             return self.count("already_made")
-        return self.count(self.counted_as(row))
+        return self.count(self.tally_field(row))
 
     def stop(self, reason: str) -> None:
         """No more are begun; the first reason counts."""
@@ -276,8 +276,8 @@ class Edition:
         if blocked:
             self.stop(blocked.message)
 
-    def counted_as(self, row: DailyPodcast) -> str:
-        """The field of the tally for an episode. One that is put back or running is looked at again later."""
+    def tally_field(self, row: DailyPodcast) -> str:
+        """The tally field that counts `row`. Also schedules a second look at a row that is pending or running."""
         due = row.next_attempt_at if row.status == Status.PENDING else row.lease_until
         if row.status in (Status.PENDING, Status.RUNNING) and due:
             wait = max((due - timezone.now()) / timedelta(seconds=1), 0) + POLL_SECONDS

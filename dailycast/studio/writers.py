@@ -18,7 +18,7 @@ from ..script.prompt import Prompt
 from .providers import first_success, writers
 
 logger = logging.getLogger("dailycast")
-LONGEST_SCRIPT = 12_000  # characters that are always taken; above, three times the length that was asked for
+LONGEST_SCRIPT = 12_000  # characters: up to here every script is accepted, beyond only up to 3 x the requested length
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Draft:
 
 
 def write_script(prompt: Prompt, job: Job) -> Draft:
-    """What was bought for this job before, else the first script that the writers in their order can write.
+    """The draft stored from an earlier attempt of this job, else one by the first writer that succeeds.
 
     Raises ProviderError when each of them failed.
     """

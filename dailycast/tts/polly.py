@@ -219,7 +219,7 @@ def _client(timeout: float) -> Any:
 
 @lru_cache(maxsize=4)
 def _cached_client(keys: tuple[str, str, str], region: str, endpoint: str | None, timeout: int, pid: int) -> Any:
-    """One client for the process, a new one after a fork or new settings. Without keys, boto3 looks for its own."""
+    """A client per process, settings and timeout. Without keys, boto3 uses its own credential look-up."""
     key, secret, token = (value or None for value in keys)
     session = require("boto3.session", "polly").Session(key, secret, token, region)
     config = require("botocore.config", "polly").Config(

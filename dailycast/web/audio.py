@@ -78,7 +78,7 @@ def audio_response(request: HttpRequest, podcast: DailyPodcast) -> HttpResponseB
     a new URL of that storage. A missing file is 404, and the row is marked as missing.
     """
     name = str(podcast.audio_file.name)
-    exists = storage.is_inside(name) and default_storage.exists(name)
+    exists = storage.is_in_podcasts_folder(name) and default_storage.exists(name)
     podcast.mark_missing(not exists)
     if not exists:
         raise Http404

@@ -119,7 +119,7 @@ def _feed_or_404(token: str) -> Feed:
 
 
 def _episode_or_404(token: str, guid: UUID) -> DailyPodcast:
-    """The learner's own episode; another one's is 404 even to staff, who may hear all of them elsewhere."""
+    """The episode `guid` of the feed's learner; any other learner's is 404, whoever asks."""
     podcast = DailyPodcast.objects.audible().filter(user_id=_feed_or_404(token).user_id, guid=guid).first()
     if podcast is None:
         raise Http404

@@ -123,7 +123,7 @@ def test_these_tests_catch_a_view_without_its_permission(
 def test_each_view_except_the_schema_requires_a_learner() -> None:
     permissions = {pattern.name: view_of(pattern).permission_classes for pattern in views.patterns}
     assert permissions.pop("api-schema") == (AllowAny,)
-    assert set(permissions.values()) == {(views.IsLearner,)}
+    assert set(permissions.values()) == {(views.IsActiveUser,)}
     assert len(permissions) == 7
 
 
@@ -368,4 +368,4 @@ def test_the_permission_refuses_a_request_without_a_user(db: None) -> None:
     request: Any = APIRequestFactory().get("/")
     for user, allowed in ((None, False), (AnonymousUser(), False), (User(is_active=False), False), (User(), True)):
         request.user = user
-        assert views.IsLearner().has_permission(request, APIView()) is allowed
+        assert views.IsActiveUser().has_permission(request, APIView()) is allowed

@@ -92,7 +92,7 @@ def test_a_call_that_missed_its_start_time_gets_another(
     alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DAILYCAST_RATE_LIMITS = {"shop/basic": "50/9"}
-    open_entries, pauses = ledger.open_entries, iter([in_flight.LATE + 0.1])
+    open_entries, pauses = ledger.open_entries, iter([in_flight.MAX_START_DELAY + 0.1])
 
     def slow(*args: Any) -> list[ProviderCall]:
         time.sleep(next(pauses, 0))
@@ -106,7 +106,7 @@ def test_a_call_that_missed_its_start_time_gets_another(
 
 
 def test_without_a_rate_limit_no_call_is_late(alex: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_flight, "LATE", -1.0)
+    monkeypatch.setattr(in_flight, "MAX_START_DELAY", -1.0)
     assert buy(Flaky(), job=claimed(alex), remote=True) == ["speech"]
 
 
