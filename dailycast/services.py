@@ -6,6 +6,7 @@ The public functions are `create_podcast_for_user`, `generate_podcast_script` an
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import Error as AnyDatabaseError
@@ -137,7 +138,9 @@ def _write(job: Job) -> None:
     job.write(language=language, context=context.as_dict())
     prompt = build_prompt(context, language, job.row.minutes or conf.DAILYCAST_MINUTES)
     draft = write_script(prompt, job)
-    if not job.current_script():  # else an editor was quicker
+    if script := job.current_script():  # an editor has written one meanwhile
+        job.row.script_text = script
+    else:
         job.write(
             title=grammar.find_title(draft.text)[:200],
             script_text=draft.text,
@@ -195,12 +198,21 @@ def _make_and_save_speech(job: Job) -> Speech:
             return speech
 
 
+WITHOUT_AUDIO: dict[str, Any] = {  # nothing of the audio that an episode had before its file went missing
+    **dict.fromkeys(("audio_file", "audio_bytes", "duration_seconds")),
+    "chapters": [],
+    "cues": [],
+    "tts_provider": NO_AUDIO,
+    "tts_voice": "",
+}
+
+
 def _finish_without_audio(job: Job, reason: Reason, details: str = "") -> None:
     usd, characters = ledger.cost_of(job.row)
     values = {"error_code": reason, "error_message": details, "cost_usd": usd, "tts_characters": characters or None}
     job.renew()  # else a worker that lost the claim would delete the file of the one that has it
     _delete_audio(job)
-    job.finish(Status.COMPLETED, audio_file=None, tts_provider=NO_AUDIO, completed_at=timezone.now(), **values)
+    job.finish(Status.COMPLETED, **WITHOUT_AUDIO, completed_at=timezone.now(), **values)
 
 
 def _delete_audio(job: Job) -> None:

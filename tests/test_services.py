@@ -1,6 +1,7 @@
 """The story from a user to an episode, with real vendors' SDKs and a stand-in for the vendors."""
 
 import logging
+import shutil
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -551,6 +552,32 @@ def test_an_episode_that_is_deleted_while_it_is_spoken_leaves_no_file(
 
 
 # Another attempt
+
+
+def test_where_the_voice_fails_a_script_that_an_editor_wrote_meanwhile_counts(
+    cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Job.current_script
+
+    def late(job: Job) -> str:
+        DailyPodcast.objects.filter(script_text="").update(script_text="An editor was quicker.")
+        return real(job)
+
+    monkeypatch.setattr(Job, "current_script", late)
+    cloud.fail("polly", Fault.TEXT_TOO_LONG, times=None)
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.status, row.error_code, row.script_text) == ("completed", "audio_failed", "An editor was quicker.")
+
+
+def test_an_episode_that_has_lost_its_audio_shows_nothing_of_it(cloud: Cloud, alex: User, media: Path) -> None:
+    row = services.create_podcast_for_user(alex, "en")
+    (media / str(row.audio_file)).unlink()
+    row.mark_missing(True)
+    shutil.rmtree(media / "podcasts/clips")
+    cloud.fail("polly", Fault.TEXT_TOO_LONG, times=None)
+    row = services.retry_now(row)
+    assert (row.status, row.error_code, row.tts_provider, row.tts_voice) == ("completed", "audio_failed", "none", "")
+    assert (row.audio_bytes, row.duration_seconds, row.chapters, row.cues) == (None, None, [], [])
 
 
 def test_a_script_that_was_bought_before_a_crash_is_not_bought_again(cloud: Cloud, alex: User) -> None:

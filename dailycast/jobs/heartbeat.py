@@ -38,9 +38,10 @@ class LeaseHeartbeat:
 
     def add(self, job: Job) -> None:
         with self.changed:
+            if self.pid != os.getpid():  # a fork has neither the thread nor the jobs of its parent
+                self.jobs, self.pid, self.thread = [], os.getpid(), None
             self.jobs.append(job)
-            if self.pid != os.getpid() or self.thread is None or not self.thread.is_alive():
-                self.jobs, self.pid = [job], os.getpid()  # a fork has neither the threads nor the jobs of its parent
+            if self.thread is None or not self.thread.is_alive():
                 self.thread = threading.Thread(target=self.run, daemon=True, name="dailycast-heartbeat")
                 self.thread.start()
 

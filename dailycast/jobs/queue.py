@@ -35,6 +35,7 @@ def submit(user: AbstractBaseUser, language: str | None = None, **asked: Any) ->
     """
     asked["language"] = normalise(language) if language else ""
     key, source = asked.get("request_key") or None, asked.get("source", "")
+    asked["request_key"] = key  # an empty one is no key: the column is unique
     if source and source not in Source.values:
         raise DailycastError(f"{source!r} is no source: use one of {', '.join(Source.values)}.")
     if key and len(key) > LONGEST_KEY:

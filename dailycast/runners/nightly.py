@@ -188,7 +188,7 @@ class Edition:
         for pk in self.retries():
             self.pool.submit(partial(self.guard, partial(self.run, pk)))
             self.pool.wait(self.pool.size - 1)
-        if not (self.tally.stopped or stopping.is_set()):
+        if not (self.tally.stopped or stopping.is_set() or self.limit is not None):
             finish_stale(self.pool, other_than=self.day)
         self.pool.wait(0)
         self.pool.close()

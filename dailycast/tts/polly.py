@@ -148,21 +148,20 @@ def find_voice_name(language: str) -> str | None:
         if tag in chosen:
             return chosen[tag]
         tag = tag.rpartition("-")[0]
-    same = [
-        name
-        for name, voice in VOICES.items()
-        if primary_subtag(voice.language) == primary_subtag(language) and engines_for(name)
-    ]
-    return min(same, key=lambda name: VOICES[name].language != language, default=None)
+    same = [name for name, voice in VOICES.items() if primary_subtag(voice.language) == primary_subtag(language)]
+    usable = [name for name in same if engines_for(name)]
+    refused = [name for name in same if engines_for(name, with_refused=True)]  # its language has a voice all the same
+    return min(usable or refused, key=lambda name: VOICES[name].language != language, default=None)
 
 
-def engines_for(voice: str) -> list[str]:
+def engines_for(voice: str, with_refused: bool = False) -> list[str]:
     """The engines to try for `voice`, in order: DAILYCAST_POLLY_ENGINE and cheaper ones, without those it lacks."""
     available = VOICES[voice].engines if voice in VOICES else TABLE_ENGINES
     return [
         engine
         for engine in ENGINE_FALLBACKS.get(conf.DAILYCAST_POLLY_ENGINE, ())
-        if (engine in available or engine not in TABLE_ENGINES) and not _is_engine_refused(voice, engine)
+        if (engine in available or engine not in TABLE_ENGINES)
+        and (with_refused or not _is_engine_refused(voice, engine))
     ]
 
 

@@ -55,3 +55,17 @@ def test_one_thread_renews_the_leases_of_all_jobs_and_ends_with_the_last(lease: 
             assert DailyPodcast.objects.get(pk=lost.row.pk).lease_until < from_now()
     threads[0].join(5)
     assert not threads[0].is_alive()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_thread_that_died_is_replaced_and_loses_no_job(lease: float) -> None:
+    alex = User.objects.create_user("alex")
+    first, second = claimed(alex), claimed(alex)
+    with heartbeat.keep_lease(first):
+        dead = threading.Thread(target=str)
+        dead.start()
+        dead.join()
+        heartbeat.heartbeat.thread = dead
+        with heartbeat.keep_lease(second):
+            time.sleep(2 * lease)
+            assert all(row.lease_until > from_now() for row in DailyPodcast.objects.all())

@@ -307,3 +307,8 @@ def test_episodes_that_their_worker_did_not_announce(alex: User, values: dict[st
     pk = queue.submit(alex, "en").pk
     changed_row(**{"status": Status.COMPLETED, **values, "completed_at": from_now(values["completed_at"])})
     assert queue.unannounced(within=timedelta(hours=1)) == ([pk] if is_found else [])
+
+
+def test_an_empty_request_key_is_no_key(alex: User) -> None:
+    first, second = (queue.submit(alex, "en", request_key="") for _ in range(2))
+    assert (first.pk != second.pk, first.request_key, second.request_key) == (True, None, None)

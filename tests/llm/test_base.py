@@ -27,6 +27,7 @@ def writer(request: pytest.FixtureRequest, cloud: Cloud, settings: Any, monkeypa
     settings.OPENAI_BASE_URL, settings.GEMINI_BASE_URL = cloud.environment["OPENAI_BASE_URL"], cloud.url
     settings.OPENAI_API_KEY, settings.GEMINI_API_KEY = KEYS["openai"], KEYS["gemini"]
     if request.param == "openai":
+        pytest.importorskip("openai")
         return openai.Provider()
     use_gemini_sdk(request.param, monkeypatch)
     return gemini.Provider()

@@ -426,6 +426,13 @@ def test_a_stale_row_of_another_day_is_made_at_the_end(school: Cloud) -> None:
     assert len(school.calls) == 3
 
 
+def test_with_a_limit_no_stale_row_is_made(school: Cloud) -> None:
+    enrol("alex")
+    old = earlier_row("kim", date(2026, 11, 20), **RESCHEDULED, next_attempt_at=from_now(-5))
+    run("--date", str(DAY), "--limit", "1")
+    assert DailyPodcast.objects.get(pk=old.pk).status == "pending"
+
+
 # What ends it early
 
 
@@ -465,7 +472,7 @@ def test_three_rescheduled_rows_in_a_row_end_the_edition(school: Cloud, monkeypa
 
 
 def test_retries_of_the_same_learners_are_no_failures_in_a_row(school: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nightly, "LONGEST_WAIT", 0.6)
+    monkeypatch.setattr(nightly, "LONGEST_WAIT", 1.5)
     enrol("ax", "bx", "cx", "yx", "zx")
     school.fail("openai", Fault.UNAVAILABLE, times=None, matching="Yx")
     school.fail("openai", Fault.UNAVAILABLE, times=None, matching="Zx")
