@@ -1,6 +1,7 @@
 """The story from a user to an episode, with real vendors' SDKs and a stand-in for the vendors."""
 
 import logging
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -207,11 +208,11 @@ def test_a_hanging_writer_is_given_up(cloud: Cloud, alex: User, settings: Any, n
 
 def test_an_episode_out_of_time_ends(cloud: Cloud, alex: User, settings: Any) -> None:
     settings.DAILYCAST_LLM_PROVIDERS = ["openai"]
-    settings.DAILYCAST_JOB_TIMEOUT = 0.4
+    settings.DAILYCAST_JOB_TIMEOUT = 3  # a slow machine takes a second until the writer is called
     cloud.fail("openai", Fault.HANG, times=None)
     row = services.create_podcast_for_user(alex, "en")
     assert (row.status, row.error_code) == ("failed", Reason.NO_SCRIPT)
-    assert "no answer within 0.4 s" in row.error_message
+    assert re.search(r"no answer within [0-2]\.\d s", row.error_message)
 
 
 @pytest.mark.parametrize(
