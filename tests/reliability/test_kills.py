@@ -84,7 +84,7 @@ def test_a_kill_at_any_line_of_a_worker_process_is_no_worse(runner: TrialRunner)
 @pytest.mark.parametrize(
     "first",
     [
-        Run("make_in_thread", line=line_of("dailycast/services.py", "if not job.current_script():")),
+        Run("make_in_thread", line=line_of("dailycast/services.py", "if script := job.current_script():")),
         Run(
             "make_in_thread", line=line_of("dailycast/purchases/scheduler.py", "attempt.answers.append(answer)"), turn=4
         ),
