@@ -6,7 +6,6 @@ The public functions are `create_podcast_for_user`, `generate_podcast_script` an
 
 import logging
 from datetime import timedelta
-from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import Error as AnyDatabaseError
@@ -22,7 +21,7 @@ from .jobs.heartbeat import keep_lease
 from .jobs.job import Job
 from .languages.table import normalise
 from .learner import LearnerContext, get_learner_context, learner_context
-from .models import NO_AUDIO, DailyPodcast, Reason, Skip, Source, Status
+from .models import NO_AUDIO, WITHOUT_AUDIO, DailyPodcast, Reason, Skip, Source, Status
 from .purchases import ledger
 from .script import grammar
 from .script.prompt import build_prompt
@@ -196,15 +195,6 @@ def _make_and_save_speech(job: Job) -> Speech:
             job.write(audio_file=name)
         if job.current_script() == text:
             return speech
-
-
-WITHOUT_AUDIO: dict[str, Any] = {  # nothing of the audio that an episode had before its file went missing
-    **dict.fromkeys(("audio_file", "audio_bytes", "duration_seconds")),
-    "chapters": [],
-    "cues": [],
-    "tts_provider": NO_AUDIO,
-    "tts_voice": "",
-}
 
 
 def _finish_without_audio(job: Job, reason: Reason, details: str = "") -> None:

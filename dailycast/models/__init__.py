@@ -10,6 +10,7 @@ from .choices import Source as Source
 from .choices import Status as Status
 from .dates import local as local
 from .episode import LONGEST_NAME as LONGEST_NAME
+from .episode import WITHOUT_AUDIO as WITHOUT_AUDIO
 from .episode import DailyPodcast as DailyPodcast
 from .episode import PodcastQuerySet as PodcastQuerySet
 from .episode import lock_learner as lock_learner

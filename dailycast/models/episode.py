@@ -20,12 +20,21 @@ from django.utils.translation import gettext_lazy as _
 
 from ..audio import captions, storage
 from ..script import grammar
-from .choices import Reason, Source, Status
+from .choices import NO_AUDIO, Reason, Source, Status
 from .dates import local
 
 HEARD_AT = 0.9  # of its length an episode counts as heard
 MOST_RECHECKS = 30  # of missing files, in one request
 LONGEST_NAME = 200  # bytes of a title in a file's name, of which most disks take 255
+
+
+# The fields of the audio, for an episode that has none: nothing is shown of a file that went missing.
+WITHOUT_AUDIO: dict[str, Any] = {
+    **dict.fromkeys(("audio_file", "audio_bytes", "duration_seconds")),
+    **dict.fromkeys(("chapters", "cues"), ()),
+    "tts_provider": NO_AUDIO,
+    "tts_voice": "",
+}
 
 
 class PodcastQuerySet(models.QuerySet["DailyPodcast"]):
