@@ -4,7 +4,6 @@ A worker owns the row by the token on it, until its lease ends. Every write asks
 so a worker that lost the row writes nothing. Every method tries again while the database is locked or gone.
 """
 
-import threading
 import time
 from datetime import timedelta
 from typing import Any
@@ -17,12 +16,12 @@ from ..conf import conf
 from ..errors import ClaimLostError, ProviderError, ReleasedError
 from ..models import DailyPodcast, Skip, Status
 from .database import retry_database
+from .stopping import stopping as stopping
 
 FIRST_RETRY_DELAY, LONGEST_RETRY_DELAY = 30.0, 86_400.0  # seconds until the next attempt; doubled with each one
 LONG_AGO = 0.0, 0.0
 UNCLAIMED = {"claim_token": "", "lease_until": None}
 
-stopping = threading.Event()  # set when this process is to end: its jobs are released at their next step
 
 
 class Job:
@@ -100,7 +99,7 @@ class Job:
 
     def release(self) -> None:
         """Put the row back for another worker, at once: this attempt does not count."""
-        self.finish(Status.PENDING, attempts=self.row.attempts - 1)
+        self.finish(Status.PENDING, attempts=self.row.attempts - 1, next_attempt_at=timezone.now())
 
     def delete_row(self) -> None:
         """There is to be no episode."""
