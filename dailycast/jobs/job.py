@@ -23,7 +23,6 @@ LONG_AGO = 0.0, 0.0
 UNCLAIMED = {"claim_token": "", "lease_until": None}
 
 
-
 class Job:
     """A claimed row. With `can_reschedule` a fault that passes may put the row back for a later attempt.
 

@@ -79,8 +79,12 @@ def state() -> ProcessState:
         return _states[os.getpid()]
 
 
+def pool() -> WorkerPool:
+    return state().pool
+
+
 def start(pk: int) -> None:
-    state().pool.submit(partial(_run, pk))
+    pool().submit(partial(_run, pk))
 
 
 def stop() -> None:
