@@ -159,4 +159,5 @@ def test_a_process_that_ends_waits_a_few_seconds_for_a_slow_vendor_and_counts_no
     cloud.latency = {"polly": 20.0}
     assert run_web_process(cloud, media, 8, seconds=0.5) < 10
     assert (row().status, row().attempts, row().claim_token) == ("pending", 0, "")
-    assert set(ProviderCall.objects.filter(kind="speech").values_list("outcome", flat=True)) == {Outcome.UNANSWERED}
+    outcomes = set(ProviderCall.objects.filter(kind="speech").values_list("outcome", flat=True))
+    assert Outcome.UNANSWERED in outcomes <= {Outcome.UNANSWERED, Outcome.REFUSED}
