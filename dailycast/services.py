@@ -8,12 +8,11 @@ import logging
 from datetime import timedelta
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import Error as AnyDatabaseError
 from django.utils import timezone
 
 from .audio import storage
 from .conf import conf
-from .errors import ClaimLostError, NeedsPersonError, ReleasedError, SkippedError
+from .errors import CapturedError, ClaimLostError, NeedsPersonError, ReleasedError, SkippedError
 from .jobs import queue
 from .jobs.database import require_no_transaction
 from .jobs.error_reasons import details_of, is_expected, reason_for
@@ -191,7 +190,8 @@ def _make_and_save_speech(job: Job) -> Speech:
         speech = make_speech(text, job.row.language, job)
         job.renew()  # a worker that was suspended here may have lost the claim, and the file is another's then
         name = storage.write_atomic(job.write_audio_name(), speech.mp3)
-        if name != job.row.audio_file.name:  # a storage that chooses names itself
+        if name != job.audio_name:  # a storage that chooses names itself
+            job.audio_name = name
             job.write(audio_file=name)
         if job.current_script() == text:
             return speech
@@ -212,14 +212,17 @@ def _delete_audio(job: Job) -> None:
 
 
 def _end(job: Job, error: BaseException) -> None:
-    try:
+    ending = CapturedError()
+    with ending:
         _end_as(job, error)
-    except ClaimLostError as lost:
-        logger.warning("Dailycast: %s", lost)
-        if job.is_deleted():
-            _delete_audio(job)
-    except AnyDatabaseError:
-        logger.exception("Dailycast: the end of episode %s is not written; a sweep will take it back", job.row.pk)
+    if isinstance(ending.error, ClaimLostError):
+        logger.warning("Dailycast: %s", ending.error)
+        job.delete_own_audio()
+    elif isinstance(ending.error, KeyboardInterrupt):
+        raise ending.error
+    elif ending.error is not None:
+        message = "Dailycast: the end of episode %s is not written; a sweep will take it back"
+        logger.error(message, job.row.pk, exc_info=ending.error)
 
 
 def _end_as(job: Job, error: BaseException) -> None:

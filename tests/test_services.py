@@ -552,6 +552,44 @@ def test_an_episode_that_is_deleted_while_it_is_spoken_leaves_no_file(
     assert not list(media.glob("podcasts/*.mp3"))
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_was_suspended_before_it_wrote_the_file_touches_no_other(
+    cloud: Cloud, alex: User, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, suspended = storage.write_atomic, list[str]()
+
+    def suspend(name: str, data: bytes) -> str:
+        """Another worker takes the job over, an editor has changed its script, and it ends before this one goes on."""
+        if "clips/" not in name and not suspended:
+            suspended.append(name)
+            past = timezone.now() - timedelta(seconds=1)
+            DailyPodcast.objects.update(lease_until=past, script_text="# Mended\nAn editor mended it.")
+            assert services.run(DailyPodcast.objects.get().pk)
+        return real(name, data)
+
+    monkeypatch.setattr(storage, "write_atomic", suspend)
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.status, row.script_text) == ("completed", "# Mended\nAn editor mended it.")
+    assert [path.name for path in media.glob("podcasts/*.mp3")] == [Path(str(row.audio_file)).name]
+    assert ((media / str(row.audio_file)).stat().st_size, str(row.audio_file) != suspended[0]) == (
+        row.audio_bytes,
+        True,
+    )
+    assert row.duration_seconds == pytest.approx(mp3.duration((media / str(row.audio_file)).read_bytes()))
+
+
+def test_nothing_but_ctrl_c_leaves_the_job_boundary(
+    cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(job: Job, *_: object, **__: object) -> None:
+        raise ValueError("a value that nobody expected")
+
+    monkeypatch.setattr(Job, "finish", refuse)
+    row = services.create_podcast_for_user(alex, "en")
+    assert row.status == "running"
+    assert f"the end of episode {row.pk} is not written" in caplog.text
+
+
 # Another attempt
 
 

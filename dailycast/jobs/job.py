@@ -4,25 +4,34 @@ A worker owns the row by the token on it, until its lease ends. Every write asks
 so a worker that lost the row writes nothing. Every method tries again while the database is locked or gone.
 """
 
-import threading
+import logging
 import time
 from datetime import timedelta
 from typing import Any
 
+from django.db import DataError, transaction
 from django.db import Error as AnyDatabaseError
-from django.db import transaction
 from django.utils import timezone
 
+from ..audio import storage
 from ..conf import conf
 from ..errors import ClaimLostError, ProviderError, ReleasedError
 from ..models import DailyPodcast, Skip, Status
 from .database import retry_database
+from .stopping import stopping as stopping
 
 FIRST_RETRY_DELAY, LONGEST_RETRY_DELAY = 30.0, 86_400.0  # seconds until the next attempt; doubled with each one
 LONG_AGO = 0.0, 0.0
 UNCLAIMED = {"claim_token": "", "lease_until": None}
-
-stopping = threading.Event()  # set when this process is to end: its jobs are released at their next step
+# A write without these still says what the episode is; it is tried when the database refuses a value.
+FIGURES = frozenset(
+    (
+        *("prompt_tokens", "completion_tokens", "tts_characters", "cost_usd", "audio_bytes", "duration_seconds"),
+        *("chapters", "cues", "error_message"),
+    )
+)
+VALUE_ERRORS = (DataError, ValueError, TypeError, ArithmeticError)
+logger = logging.getLogger("dailycast")
 
 
 class Job:
@@ -38,6 +47,7 @@ class Job:
         self.can_reschedule = can_reschedule
         self.deadline = time.monotonic() + conf.DAILYCAST_JOB_TIMEOUT
         self.renewed_at = time.monotonic(), lease_clock()
+        self.audio_name = ""  # of this attempt's own file
 
     @property
     def row(self) -> DailyPodcast:
@@ -74,12 +84,36 @@ class Job:
         self.renewed_at = now
 
     def write(self, **values: Any) -> None:
-        """Set and save just these fields, if the claim is still ours. Raises ClaimLostError if not."""
-        retry_database(self._write, values)
+        """Set and save just these fields, if the claim is still ours. Raises ClaimLostError if not.
+
+        Where the database refuses a value, the figures among them are left out.
+        """
+        try:
+            retry_database(self._write, values)
+        except VALUE_ERRORS as error:
+            rest = {name: value for name, value in values.items() if name not in FIGURES}
+            if len(rest) == len(values):
+                raise
+            logger.error("Dailycast: episode %s is saved without figures: %s", self.row.pk, error)
+            retry_database(self._write, rest)
 
     def write_audio_name(self) -> str:
-        """Choose the episode's file name and commit it, before the file is written; a second call changes nothing."""
-        return retry_database(self._write_audio_name)
+        """The name of this attempt's own file, committed before the file is written; a second call changes nothing.
+
+        A worker that lost the claim and goes on writing cannot touch the file of the worker that has it. What an
+        earlier attempt has written is deleted first, while the row still names it.
+        """
+        if not self.audio_name:
+            if self.row.audio_file:
+                storage.delete_if_possible(str(self.row.audio_file.name))
+            self.audio_name = retry_database(self._write_audio_name)
+        return self.audio_name
+
+    def delete_own_audio(self) -> None:
+        """Delete this attempt's file, unless the row is completed with it: another attempt has another name."""
+        mine = DailyPodcast.objects.filter(pk=self.row.pk, audio_file=self.audio_name, status=Status.COMPLETED)
+        if self.audio_name and not retry_database(mine.exists):
+            storage.delete_if_possible(self.audio_name)
 
     def current_script(self) -> str:
         """The script as the row has it now, which an editor may have changed since. Raises ClaimLostError."""
@@ -100,14 +134,11 @@ class Job:
 
     def release(self) -> None:
         """Put the row back for another worker, at once: this attempt does not count."""
-        self.finish(Status.PENDING, attempts=self.row.attempts - 1)
+        self.finish(Status.PENDING, attempts=self.row.attempts - 1, next_attempt_at=timezone.now())
 
     def delete_row(self) -> None:
         """There is to be no episode."""
         retry_database(self._claimed_rows().delete)
-
-    def is_deleted(self) -> bool:
-        return not retry_database(DailyPodcast.objects.filter(pk=self.row.pk).exists)
 
     def retry_delay(self, error: BaseException) -> float | None:
         """The seconds until the next attempt; None when there is to be none."""

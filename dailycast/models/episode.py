@@ -223,13 +223,11 @@ class DailyPodcast(EpisodeFields):
         return grammar.transcript_blocks(self.script_text)
 
     def name_audio(self) -> str:
-        """A file name for this episode that no other has; the caller commits it before the file is written.
+        """A new file name that no episode has; the caller commits it before the file is written.
 
         Call it in a transaction: it locks the learner's row, so that two episodes of one learner in the same second
         get two names.
         """
-        if self.audio_file:
-            return str(self.audio_file.name)
         lock_learner(self.user_id)
         seconds = int(time.time())
         name = storage.episode_name(self.user_id, seconds)

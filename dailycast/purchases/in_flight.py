@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from ..errors import CapturedError, ProviderError, ThrottledError
 from ..jobs.job import Job
+from ..jobs.stopping import stopping
 from . import rate_limits
 from .attempts import Attempt
 
@@ -69,7 +70,7 @@ class InFlightCalls(Generic[A]):
 
     def next_timeout(self) -> float:
         """The seconds until the first of them is out of time; infinity when there is none."""
-        return min((call.ends_at for call in self.attempts), default=INFINITY) - time.monotonic()
+        return min((self._ends_at(call) for call in self.attempts), default=INFINITY) - time.monotonic()
 
     def wait(self, seconds: float) -> list[tuple[Attempt[A], InFlightCall[A]]]:
         """All that have ended, after at most `seconds` of waiting for the first of them."""
@@ -84,7 +85,12 @@ class InFlightCalls(Generic[A]):
     def pop_expired(self) -> list[tuple[Attempt[A], InFlightCall[A]]]:
         """Those that are out of time. Their threads are daemons and are left to themselves."""
         now = time.monotonic()
-        return [(self.attempts.pop(call), call) for call in list(self.attempts) if call.ends_at <= now]
+        expired = [call for call in self.attempts if self._ends_at(call) <= now]
+        return [(self.attempts.pop(call), call) for call in expired]
+
+    def _ends_at(self, call: InFlightCall[A]) -> float:
+        """A job that can be put back waits no longer than its process may live."""
+        return min(call.ends_at, stopping.deadline) if self.job.can_reschedule else call.ends_at
 
     def _call(self, attempt: Attempt[A], starts_at: float) -> A:
         """Runs in the call's thread. A missed start or an expired lease raises ThrottledError: it is tried again."""

@@ -12,8 +12,9 @@ from typing import Generic, TypeVar
 from django.db import Error as AnyDatabaseError
 
 from ..conf import conf
-from ..errors import CapturedError, DailycastError, NeedsPersonError, ProviderError
+from ..errors import CapturedError, DailycastError, NeedsPersonError, ProviderError, ReleasedError
 from ..jobs.job import Job
+from ..jobs.stopping import stopping
 from ..models import Outcome
 from . import ledger, permits
 from .attempts import Attempt, retry_delay
@@ -24,6 +25,7 @@ A = TypeVar("A")
 logger = logging.getLogger("dailycast")
 
 NO_ANSWER = "no answer within {:.1f} s: check the network, or try again later."
+POLL_SECONDS = 0.5  # until a job in the middle of a long call notices that its process is to end
 MOST_CRASHES = 2  # of a worker during the same call; then a person decides
 
 
@@ -119,7 +121,7 @@ class PurchaseScheduler(Generic[A]):
         seconds = min(self.in_flight.next_timeout(), pause)
         if seconds == INFINITY:
             return
-        ended = self.in_flight.wait(seconds)
+        ended = self.in_flight.wait(min(seconds, POLL_SECONDS))
         for attempt, call in ended:
             self.keep_error(partial(self.record, attempt, call))
         self.keep_error(partial(permits.release, [attempt for attempt, _ in ended]))
@@ -163,5 +165,8 @@ class PurchaseScheduler(Generic[A]):
         self.waiting.append(attempt)
 
     def abandon(self, attempt: Attempt[A], call: InFlightCall[A]) -> None:
+        """Give up a call that is out of time, or that this process cannot wait for any more."""
+        if stopping.is_set() and self.job.can_reschedule:
+            self.error = self.error or ReleasedError("This process is about to end.")
         self.record_failure(attempt, ProviderError(NO_ANSWER.format(attempt.seconds), permanent=False))
         permits.hold_until_ended(attempt, call)

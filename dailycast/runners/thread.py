@@ -1,38 +1,106 @@
-"""The runner `thread`: a worker pool in the web server's own process makes the episode."""
+"""The runner `thread`: a worker pool in the web server's own process makes the episode.
 
+When the process ends in good order (a reload, a restart, `--max-requests`), its jobs finish what is in flight within
+STOP_SECONDS or are put back, so that another process goes on with them.
+"""
+
+import atexit
+import heapq
 import os
 import threading
+import time
 from functools import partial
 
 from django.utils import timezone
 
 from .. import services
+from ..jobs.stopping import stopping
 from ..models import DailyPodcast, Status
 from .pool import WorkerPool
 
 THREADS = 4  # in each process
-LONGEST_TIMER = 3600.0  # seconds; a row that is put back for longer is left to a sweep
-
-_pools: dict[int, WorkerPool] = {}
+LONGEST_DELAY = 3600.0  # seconds; a row that is put back for longer is left to a sweep
+STOP_SECONDS = 5.0  # for calls in flight; a web server waits longer for its own requests
+RELEASE_SECONDS = 2.0  # for the writes that put the jobs back
 
 ADOPTS_STALE = True  # a sweep starts stale rows again
 
 
+class DelayedStarts:
+    """One thread, while there are rows that wait, that starts each of them when it is due."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.waiting: list[tuple[float, int]] = []  # (monotonic seconds, row), a heap
+        self.thread: threading.Thread | None = None
+
+    def add(self, pk: int, delay: float) -> None:
+        with self.changed:
+            heapq.heappush(self.waiting, (time.monotonic() + delay, pk))
+            if self.thread is None:
+                self.thread = threading.Thread(target=self.run, daemon=True, name="dailycast-delayed")
+                self.thread.start()
+            self.changed.notify()
+
+    def run(self) -> None:
+        while (pk := self.next_due()) is not None:
+            start(pk)
+
+    def next_due(self) -> int | None:
+        """Wait for the next row that is due; None when none waits any more, and the thread may end."""
+        with self.changed:
+            while self.waiting:
+                due, pk = self.waiting[0]
+                if due <= time.monotonic():
+                    heapq.heappop(self.waiting)
+                    return pk
+                self.changed.wait(due - time.monotonic())
+            self.thread = None
+            return None
+
+
+class ProcessState:
+    """What one process has: a fork has no threads of its parent's."""
+
+    def __init__(self) -> None:
+        self.pool = WorkerPool(THREADS)
+        self.delayed = DelayedStarts()
+
+
+_states: dict[int, ProcessState] = {}
+_states_lock = threading.Lock()
+
+
+def state() -> ProcessState:
+    with _states_lock:
+        if os.getpid() not in _states:
+            _states[os.getpid()] = ProcessState()
+            atexit.register(stop)
+        return _states[os.getpid()]
+
+
 def pool() -> WorkerPool:
-    """This process's own: a fork has no threads of its parent's."""
-    return _pools.setdefault(os.getpid(), WorkerPool(THREADS))
+    return state().pool
 
 
 def start(pk: int) -> None:
     pool().submit(partial(_run, pk))
 
 
+def stop() -> None:
+    """Finish or put back the jobs of this process; called when it ends."""
+    running = _states.get(os.getpid())
+    if running and running.pool.load:
+        stopping.set(STOP_SECONDS)
+        running.pool.wait(0, STOP_SECONDS + RELEASE_SECONDS)
+
+
 def _run(pk: int) -> None:
+    if stopping.is_set():
+        return  # the row stays pending
     services.run(pk, can_reschedule=True)
     row = DailyPodcast.objects.filter(pk=pk, status=Status.PENDING).only("next_attempt_at").first()
-    if row and row.next_attempt_at:  # put back
-        wait = (row.next_attempt_at - timezone.now()).total_seconds()
-        if wait <= LONGEST_TIMER:
-            timer = threading.Timer(max(wait, 0), start, (pk,))
-            timer.daemon = True
-            timer.start()
+    if row and row.next_attempt_at and not stopping.is_set():  # put back
+        delay = (row.next_attempt_at - timezone.now()).total_seconds()
+        if delay <= LONGEST_DELAY:
+            state().delayed.add(pk, max(delay, 0))

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError
 
+from dailycast.audio import storage
 from dailycast.errors import ClaimLostError, ProviderError, ReleasedError
 from dailycast.jobs import queue
 from dailycast.jobs.job import LONG_AGO, Job, stopping
@@ -103,7 +105,7 @@ def test_a_released_job_is_due_at_once_and_does_not_count_as_an_attempt(alex: Us
     job = claimed(alex)
     job.release()
     found = DailyPodcast.objects.get()
-    assert (found.status, found.attempts, found.next_attempt_at) == ("pending", 0, None)
+    assert (found.status, found.attempts, found.next_attempt_at <= from_now()) == ("pending", 0, True)
     assert queue.claim(found.pk) is not None
 
 
@@ -180,8 +182,53 @@ def test_the_next_attempt_comes_later_each_time_and_as_the_vendor_asks(
     assert job.retry_delay(error) is None
 
 
-def test_a_row_that_is_gone_is_known_as_deleted(alex: User) -> None:
+# Its file
+
+
+def next_attempt() -> Job:
+    """The only row's job after its worker died."""
+    job = queue.claim(changed_row(lease_until=from_now(-1)).pk)
+    assert job is not None
+    return job
+
+
+def test_an_attempt_deletes_the_file_of_the_one_before_and_writes_its_own(alex: User, media: Path) -> None:
+    dead = claimed(alex)
+    storage.write_atomic(dead.write_audio_name(), b"from a worker that died")
+    job = next_attempt()
+    name = job.write_audio_name()
+    assert (name != dead.audio_name, job.write_audio_name(), DailyPodcast.objects.get().audio_file.name) == (
+        True,
+        name,
+        name,
+    )
+    assert not list(media.rglob("*.mp3"))
+
+
+def test_a_worker_that_lost_the_job_deletes_its_own_file_alone(alex: User, media: Path) -> None:
+    suspended = claimed(alex)
+    suspended.write_audio_name()
+    job = next_attempt()
+    storage.write_atomic(job.write_audio_name(), b"of the worker that has the job")
+    job.finish(Status.COMPLETED)
+    storage.write_atomic(suspended.audio_name, b"of the worker that was suspended")
+    suspended.delete_own_audio()
+    job.delete_own_audio()  # as after a write whose success was not reported
+    assert [path.read_bytes() for path in media.rglob("*.mp3")] == [b"of the worker that has the job"]
+
+
+# A value that the database refuses
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("value", [10**20, "many", {}, float("nan")])
+def test_the_last_write_leaves_out_figures_that_the_database_refuses(alex: User, value: object) -> None:
     job = claimed(alex)
-    assert job.is_deleted() is False
-    DailyPodcast.objects.all().delete()
-    assert job.is_deleted() is True
+    job.finish(Status.COMPLETED, script_text="# Saved", tts_characters=value)
+    found = DailyPodcast.objects.get()
+    assert (found.status, found.script_text, found.tts_characters) == ("completed", "# Saved", None)
+
+
+def test_another_value_that_the_database_refuses_is_an_error(alex: User) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        claimed(alex).write(attempts="many")

@@ -79,11 +79,9 @@ def test_the_file_is_named_by_learner_and_second(podcast: DailyPodcast, at_17019
     assert DailyPodcast.objects.get().audio_file.url == "/media/" + name
 
 
-def test_a_retry_has_the_same_file_name(podcast: DailyPodcast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.time", lambda: 1701920000.0)
+def test_a_retry_has_a_file_name_of_its_own(podcast: DailyPodcast, at_1701920000: None) -> None:
     first = committed_name(podcast)
-    monkeypatch.setattr("time.time", lambda: 1701930000.0)
-    assert DailyPodcast.objects.get().name_audio() == first
+    assert DailyPodcast.objects.get().name_audio() == first.replace("1701920000", "1701920001")
 
 
 def test_a_second_episode_in_the_same_second_gets_its_own_file(podcast: DailyPodcast, at_1701920000: None) -> None:

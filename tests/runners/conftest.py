@@ -17,10 +17,9 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("dailycast.jobs.job.FIRST_RETRY_DELAY", 0.2)
     yield
     stopping.clear()
-    for pool in thread._pools.values():
-        assert pool.wait(0, 10)
+    assert thread.pool().wait(0, 10)
     for each in threading.enumerate():
-        if each.name == "dailycast-heartbeat" or isinstance(each, threading.Timer):
+        if each.name in ("dailycast-heartbeat", "dailycast-delayed"):
             each.join(10)
 
 

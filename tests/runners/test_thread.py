@@ -1,17 +1,22 @@
 """The runner `thread`."""
 
+import json
+import subprocess
+import sys
+import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
-from dailycast import runners
+from dailycast import runners, services
 from dailycast.jobs import queue
-from dailycast.models import DailyPodcast, Reason, Status
+from dailycast.models import DailyPodcast, Outcome, ProviderCall, Reason, Status
 from dailycast.runners import thread
 from tests.cloud import Cloud, Fault
 from tests.runners.helpers import is_completed, row, wait_until
@@ -32,7 +37,7 @@ def test_a_request_does_not_wait_for_the_thread(writer: Cloud, alex: User, threa
 def test_a_thread_begins_after_the_commit(alex: User, thread_runner: None) -> None:
     with transaction.atomic():
         runners.submit(alex, "en")
-        assert not any(pool.load for pool in thread._pools.values())
+        assert thread.pool().load == 0
     assert wait_until(is_completed)
 
 
@@ -40,7 +45,7 @@ def test_what_is_rolled_back_is_not_made(alex: User, thread_runner: None, writer
     with transaction.atomic():
         runners.submit(alex, "en")
         transaction.set_rollback(True)
-    assert not any(pool.load for pool in thread._pools.values())
+    assert thread.pool().load == 0
     assert (DailyPodcast.objects.count(), writer.calls) == (0, [])
 
 
@@ -74,3 +79,85 @@ def test_the_next_request_adopts_a_stale_row(alex: User, thread_runner: None) ->
     runners.submit(alex, "en")
     assert wait_until(lambda: DailyPodcast.objects.filter(status=Status.COMPLETED).count() == 2)
     assert DailyPodcast.objects.get(pk=stale.pk).status == "completed"
+
+
+def test_one_thread_waits_for_all_rescheduled_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    started, delayed = list[int](), thread.DelayedStarts()
+    monkeypatch.setattr(thread, "start", started.append)
+    before = threading.active_count()
+    for pk in range(50):
+        delayed.add(pk, 1.0 if pk else 2.0)
+    assert threading.active_count() == before + 1
+    assert wait_until(lambda: len(started) == 50)
+    assert (sorted(started), started[-1]) == (list(range(50)), 0)
+    assert wait_until(lambda: threading.active_count() == before)
+    delayed.add(51, 0)
+    assert wait_until(lambda: started[-1] == 51)
+
+
+# The orderly stop of a process
+
+WEB_PROCESS = """
+import json, sys, time
+from tests import settings
+name, values, calls, seconds = json.loads(sys.argv[1])
+settings.DATABASES["default"]["NAME"] = name
+vars(settings).update(values, DAILYCAST_RUNNER="thread")
+import django; django.setup()
+from django.contrib.auth.models import User
+from django.db import connections
+from dailycast import runners, services
+from dailycast.models import ProviderCall
+from dailycast.runners import thread
+thread.STOP_SECONDS = seconds
+runners.submit(User.objects.get(), "en", request_key="k")
+runners.sweep()
+while ProviderCall.objects.filter(kind="speech").count() < calls:
+    time.sleep(0.02)
+time.sleep(0.2)
+connections.close_all()
+sys.exit(3)
+"""
+
+
+def run_web_process(cloud: Cloud, media: Path, calls: int, seconds: float) -> float:
+    """A web process makes an episode and is asked to stop after so many calls for speech; how long it took to stop."""
+    values = {**cloud.environment, "MEDIA_ROOT": str(media), "DAILYCAST_LEARNER_CONTEXT": ""}
+    settings = json.dumps([connection.settings_dict["NAME"], values, calls, seconds])
+    done = subprocess.Popen([sys.executable, "-c", WEB_PROCESS, settings], cwd=Path(__file__).parents[2])
+    while ProviderCall.objects.filter(kind="speech").count() < calls:
+        assert done.poll() is None
+        time.sleep(0.02)
+    start = time.monotonic()
+    assert done.wait(30) == 3
+    return time.monotonic() - start
+
+
+def spoken(cloud: Cloud) -> list[str]:
+    return [call.text for call in cloud.calls if call.vendor == "polly"]
+
+
+def test_a_process_that_ends_stores_what_is_in_flight_and_puts_its_job_back(
+    cloud: Cloud, alex: User, media: Path
+) -> None:
+    cloud.latency = {"polly": 1.0}
+    run_web_process(cloud, media, 8, seconds=5)
+    assert (row().status, row().attempts, row().claim_token, row().error_code) == ("pending", 0, "", "")
+    assert set(ProviderCall.objects.values_list("outcome", flat=True)) <= {Outcome.OK, Outcome.REFUSED}
+    cloud.latency = {}
+    runners.sweep()
+    queue.adopt_stale(1)
+    assert services.run(row().pk)
+    assert row().has_audio
+    assert len(spoken(cloud)) == len(set(spoken(cloud)))
+    assert sum(call.vendor == "openai" for call in cloud.calls) == 1
+
+
+def test_a_process_that_ends_waits_a_few_seconds_for_a_slow_vendor_and_counts_no_crash(
+    cloud: Cloud, alex: User, media: Path
+) -> None:
+    cloud.latency = {"polly": 20.0}
+    assert run_web_process(cloud, media, 8, seconds=0.5) < 10
+    assert (row().status, row().attempts, row().claim_token) == ("pending", 0, "")
+    outcomes = set(ProviderCall.objects.filter(kind="speech").values_list("outcome", flat=True))
+    assert Outcome.UNANSWERED in outcomes <= {Outcome.UNANSWERED, Outcome.REFUSED}
