@@ -19,6 +19,7 @@ NEEDED_MODULES = {
     "test_checks.py": ("openai", "boto3", "google"),
     "cloud/test_cloud.py": ("openai", "boto3", "google.generativeai"),
     "llm/test_openai.py": ("openai",),
+    "test_linear_time.py": ("py_nanotts",),
     "tts/test_polly.py": ("boto3",),
     "tts/test_pico.py": ("py_nanotts",),
 }

@@ -2,9 +2,12 @@
 
 import re
 
-EMAIL_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@\w[\w-]*(?:\.\w[\w-]*)+")
+# A run of characters that the local part of an address may have, and the domain if one follows. A pattern that needed
+# the `@` would look for it again from each character of a long run.
+LOCAL_PART = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]++(?P<domain>@\w[\w-]*+(?:\.\w[\w-]*+)++)?")
 
 
 def without_emails(text: str) -> str:
     """`text` with every e-mail address taken out, so that none reaches a prompt, a script or the database."""
-    return " ".join(EMAIL_ADDRESS.sub(" ", text).split()) if EMAIL_ADDRESS.search(text) else text.strip()
+    cleaned = LOCAL_PART.sub(lambda match: " " if match["domain"] else match[0], text)
+    return text.strip() if cleaned == text else " ".join(cleaned.split())

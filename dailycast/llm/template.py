@@ -37,11 +37,17 @@ KEEPS_FULL_STOP = ("question", "item")  # placeholders that keep their own full 
 CLOSING = r"(?:[”“\"’'」』)\]]|\s?»)*"
 PLACEHOLDER = re.compile(r"\{(\w+)\}((?:[”“」]|\s?»)?)([.。]?)")
 ENDS_WITH_STOP = re.compile(rf"[{STOPS}]{CLOSING}$")
-SENTENCE_END = re.compile(rf"(?:[{LATIN_STOPS}]+(?:{CLOSING}(?=\s|$)|[」』])|[{CJK_STOPS}]+{CLOSING})\s*")
-INNER_STOP = re.compile(rf"(?:(?P<latin>[{LATIN_STOPS}]+)(?={CLOSING}\s)|(?P<cjk>[{CJK_STOPS}]+)(?!{CLOSING}$))")
+# From its first stop only, so that a long run of stops takes linear time; "…" is a CJK stop as well.
+LATIN_RUN = rf"(?<![.!?])[{LATIN_STOPS}]++"
+SENTENCE_END = re.compile(rf"(?:{LATIN_RUN}(?:{CLOSING}(?=\s|$)|[」』])|[{CJK_STOPS}]+{CLOSING})\s*")
+INNER_STOP = re.compile(rf"(?:(?P<latin>{LATIN_RUN})(?={CLOSING}\s)|(?P<cjk>[{CJK_STOPS}]+)(?!{CLOSING}$))")
 ABBREVIATION = re.compile(r"(?:^|\W)(?:\w|Dr|Mr|Mrs|Ms|Mme|Sr|Sra|St|Prof)$", re.IGNORECASE)
+LONGEST_ABBREVIATION = len(" Prof")
+WORDS = re.compile(r"\w(?:.*\w)?", re.DOTALL)
 GRAMMAR = re.compile(
-    rf"(?<!\S)#+(?!\S)|[\[［【]\s*(pause\b[^\]］】]*|/?\s*(?:{'|'.join(LANGUAGES)}))\s*[\]］】]", re.IGNORECASE
+    r"(?<!\S)#++(?!\S)|[\[［【]\s*+"
+    rf"(?:(pause\b[^\[\]［］【】]*+)(?:[\]］】]|(?=[\[［【]))|(/?+\s*+(?:{'|'.join(LANGUAGES)}))\s*+[\]］】])",
+    re.IGNORECASE,
 )
 
 
@@ -401,7 +407,7 @@ def clean_records(value: Any) -> Any:
     """`value` with every text on one line and without script grammar; empty items of lists are removed."""
     if isinstance(value, str):
         visible = "".join(" " if category(character) in ("Cc", "Cs") else character for character in value)
-        return " ".join(GRAMMAR.sub(r"\1", visible).split())
+        return " ".join(GRAMMAR.sub(r"\1\2", visible).split())
     if isinstance(value, tuple):
         return tuple(item for item in map(clean_records, value) if item != type(item)())
     if isinstance(value, int):
@@ -437,12 +443,12 @@ def as_one_sentence(text: str) -> str:
     """`text` as one sentence: an inner stop becomes ":" (CJK "、"), the dots of a gap "___"; "Dr." becomes "Dr"."""
 
     def replacement(match: re.Match[str]) -> str:
-        before = text[: match.start()]
+        start = match.start()
         if match["cjk"]:
             return "、"
-        if not before or before[-1].isspace():
+        if not start or text[start - 1].isspace():
             return "___"
-        return "" if ABBREVIATION.search(before) else ":"
+        return "" if ABBREVIATION.search(text, max(start - LONGEST_ABBREVIATION, 0), start) else ":"
 
     return INNER_STOP.sub(replacement, text)
 
@@ -464,7 +470,8 @@ def with_final_stop(text: str) -> str:
 
 def _comparable(sentence: str) -> str:
     """`sentence` without case and outer marks, which make no difference to the ear."""
-    return re.sub(r"^\W+|\W+$", "", sentence.casefold())
+    words = WORDS.search(sentence.casefold())
+    return words[0] if words else ""
 
 
 def _rotated(variants: Sequence[str], seed: int) -> list[str]:

@@ -31,7 +31,7 @@ M_PERTURB = -6  # of glibc's malloc.h
 
 # Pico speaks Latin-1, œ and €; it skips everything else without an error.
 SPEAKABLE_SIGNS = {chr(code) for code in range(0xA1, 0x100)} - {"\u00ad"} | set("œŒ€")
-SPOKEN_DASH = re.compile(r"\s+[–—]\s+|—")  # spoken as a pause, which Pico makes at a comma
+SPOKEN_DASH = re.compile(r"(?<!\s)\s++[–—]\s++|—")  # spoken as a pause, which Pico makes at a comma
 REPLACEMENTS = str.maketrans(
     {
         **dict.fromkeys("“”„‟«»「」『』", '"'),

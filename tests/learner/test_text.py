@@ -19,3 +19,7 @@ from dailycast.learner import (
 )
 def test_no_email_address_stays_in_a_text(text: str, cleaned: str) -> None:
     assert without_emails(text) == cleaned
+
+
+def test_addresses_that_touch_are_all_taken_out() -> None:
+    assert without_emails("a@b.c!x@d.e and a@b@c.de") == "and a@"
