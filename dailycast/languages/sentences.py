@@ -8,17 +8,15 @@ from collections.abc import Iterable
 from functools import cache
 from itertools import pairwise
 
+from .abbreviations import is_inside_sentence
 from .characters import SPEAKABLE
-from .table import LATIN_STOPS, get_language
+from .table import LATIN_STOPS, Language, get_language
 
 SOFT_STOPS = LATIN_STOPS  # they end a sentence only where a space follows
 CLOSING_MARKS = (
     r"""\])}"'”“’‘»«」』）】〉》］｝"""  # right after a stop; one language closes with another's opening quote
 )
 OPENING_QUOTES = "«‹“„"  # French writes a space after them
-ABBREVIATION = re.compile(
-    r"(?<!\w)(?:[A-Za-z\u00c0-\u024f\u0370-\u052f]|Dr|Mr|Mrs|Ms|Prof|St|Jr|Sra?|Dra|Mme|Mlle|Hr|Fr|Nr|Sig|Dott|vs)$"
-)
 # `. "` and `! » `: an opening quote belongs to the next sentence.
 SENTENCE_SPACE = re.compile(rf"\s(?:[^{re.escape(OPENING_QUOTES)}]*\s)?")
 WORD_START = re.compile(r"(?<=\s)(?=(?:(?!\s)[\W_])*+[^\W_])")
@@ -35,12 +33,13 @@ def split_sentences(text: str, language: str) -> list[str]:
 
     Raises LanguageError for an unknown BCP-47 `language`.
     """
-    return split_at_stops(text, get_language(language).stops)
+    return split_at_stops(text, get_language(language))
 
 
-def split_at_stops(text: str, stops: str) -> list[str]:
-    """The sentences of `text` in a language whose sentences end with one of the characters `stops`."""
-    return _split_at(text, (_next_sentence_start(match, stops) for match in _stop_pattern(stops).finditer(text)))
+def split_at_stops(text: str, language: Language) -> list[str]:
+    """The sentences of `text` by the rules of `language`."""
+    stops = _stop_pattern(language.stops).finditer(text)
+    return _split_at(text, (_next_sentence_start(match, language) for match in stops))
 
 
 def split_words(text: str) -> list[str]:
@@ -66,15 +65,15 @@ def _stop_pattern(stops: str) -> re.Pattern[str]:
     return re.compile(rf"(?P<run>[{stop}][{stop}{CLOSING_MARKS}]*+)(?P<rest>[\W_]*+)")
 
 
-def _next_sentence_start(match: re.Match[str], stops: str) -> int:
+def _next_sentence_start(match: re.Match[str], language: Language) -> int:
     """The index in the text where the next sentence starts; 0 if the stop does not end a sentence."""
     run, rest = match["run"], match["rest"]
     before, after = match.string[match.start() - 1 : match.start()], match.string[match.end() : match.end() + 1]
-    soft = SOFT_STOPS if "." in stops else ""
-    if any(stop in stops and stop not in soft for stop in run):
+    soft = SOFT_STOPS if "." in language.stops else ""
+    if any(stop in language.stops and stop not in soft for stop in run):
         decimal = run == "．" and not rest and before.isdigit() and after.isdigit()
         return 0 if decimal else match.end() - len(rest.lstrip())
-    if after.islower() or (run == "." and ABBREVIATION.search(match.string, max(match.start() - 4, 0), match.start())):
+    if after.islower() or (run == "." and is_inside_sentence(match.string, match.start(), match.end(), language.code)):
         return 0
     spaces = SENTENCE_SPACE.match(rest)
     return match.start("rest") + spaces.end() if spaces else 0

@@ -16,8 +16,8 @@ def split_into_clips(text: str, language: str) -> list[str]:
 
     `"".join(split_into_clips(text, language)) == text`: the space at a cut stays with the clip before it.
     """
-    stops = get_language(language).stops
-    return _pack(text, (partial(split_at_stops, stops=stops), split_words, split_graphemes, list))
+    entry = get_language(language)
+    return _pack(text, (partial(split_at_stops, language=entry), split_words, split_graphemes, list))
 
 
 def _pack(text: str, splitters: tuple[Splitter, ...]) -> list[str]:
