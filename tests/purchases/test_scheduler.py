@@ -112,7 +112,8 @@ def test_what_waits_for_its_start_time_at_ctrl_c_is_not_called(
     alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DAILYCAST_RATE_LIMITS = {"shop/basic": "4"}
-    monkeypatch.setattr(rate_limits, "BURST_SECONDS", 0.25)  # between two calls
+    monkeypatch.setattr(rate_limits, "BURST_SECONDS", 2.0)  # between two calls
+    monkeypatch.setattr(rate_limits, "LOOKAHEAD", 3.0)
 
     def interrupted(self: object, pause: float) -> None:
         raise KeyboardInterrupt
