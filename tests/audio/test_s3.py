@@ -52,7 +52,7 @@ def bucket(settings: Any, endpoint: str) -> Any:
 @pytest.fixture
 def episode(alex: User) -> DailyPodcast:
     row = DailyPodcast.objects.create(user=alex, audio_file=NAME, status=Status.COMPLETED, completed_at=timezone.now())
-    storage.write_atomic(row.name_audio(), AUDIO)
+    storage.write_atomic(NAME, AUDIO)
     return row
 
 
