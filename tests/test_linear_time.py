@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SECONDS = 120.0  # some 15 are needed; with a quadratic pattern a single text takes longer
 
 
+@pytest.mark.reliability
 def test_texts_of_100_000_characters_take_linear_time() -> None:
     command = [sys.executable, "-m", "tests.linear_time"]
     run = subprocess.run(

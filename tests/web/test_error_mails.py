@@ -58,6 +58,7 @@ def failing_at(number: int) -> Callable[..., Any]:
     return execute
 
 
+@pytest.mark.reliability
 @pytest.mark.django_db(transaction=True)
 def test_no_address_of_ours_shows_a_token_at_whatever_query_it_fails(
     episode: DailyPodcast, alex: User, mailoutbox: list[Any]
