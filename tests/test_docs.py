@@ -1,5 +1,6 @@
-"""The docs agree with the code: settings, checks, providers, folders, fields, figures, links, commands, examples."""
+"""The docs agree with the code: settings, checks, providers, fields, figures, paths, examples; and words of names."""
 
+import ast
 import re
 import sys
 import threading
@@ -21,15 +22,23 @@ from django.urls import URLPattern
 from dailycast import services
 from dailycast.conf import PARSERS, SETTING_TYPES, Conf, from_environment
 from dailycast.errors import LearnerContextError
-from dailycast.languages.table import LANGUAGES
+from dailycast.languages.table import LANGUAGES, primary_subtag
 from dailycast.learner import context
 from dailycast.models import Reason, Status
 from dailycast.purchases import prices
-from dailycast.tts import polly
+from dailycast.tts import pico, polly
 
 ROOT = Path(__file__).parents[1]
 APP = ROOT / "dailycast"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+TOP_PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+PAGES = [*(ROOT / name for name in TOP_PAGES), *sorted((ROOT / "docs").glob("*.md"))]
+FOLDERS = {"bench", "config", "dailycast", "docs", "examples", "tests"} | {path.name for path in APP.iterdir()}
+PATH = re.compile(r"`(\w+(?:/\w+)*(?:/|\.(?:conf|css|html|js|md|po|py|toml|txt)))`")
+PLACEHOLDER = re.compile(r"NAME|CODE")
+# Metaphors that only their authors understood; the names of the code use the terms of the field instead.
+RETIRED = {"broom", "counter", "crew", "door", "flight", "floor", "hall", "heart"}
+RETIRED |= {"kept", "land", "maybe", "room", "stood", "thing", "told", "wish"}
+IN_FLIGHT = {"in_flight", "InFlightCall", "InFlightCalls"}  # the field's term for a request without an answer yet
 KIND_NAMES = {"a text": "text", "true or false": "true or false", "a number above 0": "number"}
 KIND_NAMES |= {"a whole number above 0": "whole number", "an amount of 0 or more": "amount"}
 KIND_NAMES |= {words: words.split()[0] for _, words in PARSERS.values() if words.startswith("names")}
@@ -122,15 +131,33 @@ def test_the_voice_table_is_pollys() -> None:
     assert documented == {name: (voice.language, ", ".join(voice.engines)) for name, voice in polly.VOICES.items()}
 
 
+def languages_of(provider: str) -> str:
+    """The languages that the table of a provider lists."""
+    rows = table(section("docs/providers.md", f"### `{provider}`"))
+    return next(row[1] for row in rows if row[0] == "languages")
+
+
 def test_the_languages_are_documented() -> None:
-    spoken = ", ".join(sorted({voice.language.split("-")[0] for voice in polly.VOICES.values()}))
-    assert f"| languages | {spoken} |" in section("docs/providers.md", "### `polly`")
-    phrases = {path.stem for path in (APP / "llm" / "phrases").glob("*.toml")}
-    match = re.search(r"\| languages \| (.+) \|", section("docs/providers.md", "### `template`"))
-    assert match is not None
-    assert set(match[1].split(", ")) == phrases
     assert f"scripts by a model, in {len(LANGUAGES)} languages" in page("README.md")
+    for writer in ("openai", "gemini"):
+        assert languages_of(writer) == f"all {len(LANGUAGES)}"
     assert re.findall(r"`(\w\w)`", section("docs/integrating.md", "## Languages")) == list(LANGUAGES)
+
+
+def test_the_languages_of_the_built_in_writer_are_documented() -> None:
+    phrases = {path.stem for path in (APP / "llm" / "phrases").glob("*.toml")}
+    listed = languages_of("template")
+    assert set(listed.split(", ")) == phrases
+    assert f"scripts by the built-in writer ({listed})" in page("README.md")
+
+
+def test_the_languages_of_the_voices_are_documented() -> None:
+    by_polly = sorted({primary_subtag(voice.language) for voice in polly.VOICES.values()})
+    assert languages_of("polly") == ", ".join(by_polly)
+    assert f"audio by Polly in {len(by_polly)} languages" in page("README.md")
+    listed = languages_of("pico").replace(" (US and GB)", "")
+    assert listed == ", ".join(dict.fromkeys(map(primary_subtag, pico.VOICES)))
+    assert f"audio by the built-in voice ({listed})" in page("README.md")
 
 
 def layers() -> list[set[str]]:
@@ -241,6 +268,14 @@ def test_links_resolve(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_paths_exist(path: Path) -> None:
+    """Of files and folders of the repository, also by their end, as `jobs/queue.py` or `rate_limits.py`."""
+    named = {name for name in PATH.findall(path.read_text(encoding="utf-8")) if not PLACEHOLDER.search(name)}
+    ours = {name for name in named if name.split("/")[0] in FOLDERS or name.endswith((".py", ".md"))}
+    assert {name for name in ours if not (ROOT / name).exists() and not any(APP.rglob(name.rstrip("/")))} == set()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_code_fences_are_closed(path: Path) -> None:
     assert len(re.findall(r"^ *```", path.read_text(encoding="utf-8"), re.MULTILINE)) % 2 == 0
 
@@ -331,3 +366,24 @@ def test_the_provider_of_the_docs_fails_as_a_provider_does(school: str, settings
     settings.DAILYCAST_LLM_PROVIDERS = settings.DAILYCAST_LLM_PROVIDERS[:1]
     podcast = services.create_podcast_for_user(alex, "en")
     assert (podcast.status, podcast.error_message) == ("failed", "school: The school's server does not answer.")
+
+
+def names_in(path: Path) -> Iterator[str]:
+    """The module, and the names that it defines: classes, functions, parameters, variables, attributes."""
+    yield path.stem
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                yield name
+
+
+def words_of(name: str) -> set[str]:
+    return {word.lower().removesuffix("s") for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
+
+
+def test_no_name_has_a_retired_word() -> None:
+    files = [path for folder in ("bench", "config", "dailycast", "examples") for path in (ROOT / folder).rglob("*.py")]
+    names = {name for path in files if path.parent.name != "migrations" for name in names_in(path)}
+    assert {name for name in names if words_of(name) & RETIRED} == IN_FLIGHT

@@ -1,4 +1,4 @@
-"""The scheduler: buys several things from one provider, so that a kill costs at most what is in flight.
+"""The scheduler: buys a script or several clips from one provider. A kill costs at most the in-flight calls.
 
 The job's own thread writes the ledger and stores each answer the moment it arrives; other threads make the calls.
 """
@@ -47,7 +47,7 @@ def buy(purchases: Sequence[Purchase[A]], parallel: int, job: Job) -> list[A]:
 
 
 class PurchaseScheduler(Generic[A]):
-    """Which attempts wait, which are in flight, and the first error."""
+    """The attempts that wait, the calls that are in flight, and the first error."""
 
     def __init__(self, attempts: list[Attempt[A]], parallel: int, job: Job) -> None:
         self.attempts, self.parallel, self.job = attempts, parallel, job
@@ -70,7 +70,7 @@ class PurchaseScheduler(Generic[A]):
         return [attempt.answers[0] for attempt in self.attempts]
 
     def start_due(self) -> float:
-        """Start what may go now; the seconds until more may, infinity when that depends on what is in flight."""
+        """Start what may start now; the seconds until more may, infinity if that depends on the calls in flight."""
         if self.error is not None or not self.waiting or len(self.in_flight) >= self.parallel:
             return INFINITY
         try:
@@ -143,14 +143,14 @@ class PurchaseScheduler(Generic[A]):
             self.record_failure(attempt, call.error)
         else:
             ledger.close_entry(attempt, Outcome.UNANSWERED, None, type(call.error).__name__)
-            self.error = self.error or call.error  # a bug: it is the job boundary's
+            self.error = self.error or call.error  # a bug: the job boundary handles it
 
     def record_answer(self, attempt: Attempt[A], answer: A) -> None:
-        """Store the answer first. It is paid for even if that fails, and so are those beside it."""
-        purchase, storing, answer_kept = attempt.purchase, CapturedError(), ""
+        """Store the answer first. Even if that fails, it is paid for, and so are the other answers."""
+        purchase, storing, ledger_answer = attempt.purchase, CapturedError(), ""
         with storing:
-            answer_kept = purchase.store(answer) if purchase.provider.remote else ""
-        ledger.close_entry(attempt, Outcome.OK, purchase.billed_units(answer), answer=answer_kept)
+            ledger_answer = purchase.store(answer) if purchase.provider.remote else ""
+        ledger.close_entry(attempt, Outcome.OK, purchase.billed_units(answer), answer=ledger_answer)
         attempt.answers.append(answer)
         self.error = self.error or storing.error
 

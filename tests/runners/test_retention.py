@@ -54,7 +54,7 @@ def call(days: float = 400, **values: Any) -> ProviderCall:
 # Clips
 
 
-def test_clips_are_kept_for_a_week(db: None, media: Path, settings: Any) -> None:
+def test_clips_are_stored_for_a_week(db: None, media: Path, settings: Any) -> None:
     old, young = (old_file(media, clips.file_name(name), days) for name, days in (("old", 7.1), ("young", 6.9)))
     assert prune() == Pruned(clips=1)
     assert (old.exists(), young.exists()) == (False, True)
@@ -77,7 +77,7 @@ def test_a_clip_that_disappears_meanwhile_is_no_error(db: None, media: Path, mon
 # Audio
 
 
-def test_audio_is_kept_for_ever_unless_the_owner_says_otherwise(alex: User, media: Path) -> None:
+def test_audio_is_never_deleted_unless_the_owner_says_otherwise(alex: User, media: Path) -> None:
     podcast = episode_with_audio(alex, media, 9_000)
     assert prune() == Pruned()
     assert (media / str(podcast.audio_file)).exists()
