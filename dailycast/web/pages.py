@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 View = Callable[..., HttpResponseBase]
 EPISODES_PER_PAGE = 30  # of the archive
+MAX_SEARCH_CHARACTERS = 200  # as the form's field
 MAX_SEARCH_WORDS = 10
 NEWEST_FIRST = ("-created_at", "-id")
 LARGE_FIELDS = ("script_text", "chapters", "cues", "context", "error_message")  # the archive does not show them
@@ -60,7 +61,7 @@ def today(request: SignedInRequest) -> HttpResponse:
 
 def archive(request: SignedInRequest) -> HttpResponse:
     """All episodes, newest first; with `?q=` those whose title or script has all of its words."""
-    words = request.GET.get("q", "").replace("\0", " ").split()[:MAX_SEARCH_WORDS]
+    words = request.GET.get("q", "")[:MAX_SEARCH_CHARACTERS].replace("\0", " ").split()[:MAX_SEARCH_WORDS]
     found = _own_episodes(request).filter(status=Status.COMPLETED).order_by(*NEWEST_FIRST).defer(*LARGE_FIELDS)
     for word in words:
         found = found.filter(Q(title__icontains=word) | Q(script_text__icontains=word))

@@ -603,6 +603,7 @@ def test_a_search_shows_its_count_and_keeps_its_words_on_the_next_page(page: Cli
 
 def test_a_long_search_works(page: Client, podcast: DailyPodcast) -> None:
     assert page.get("/dailycast/archive/", {"q": "river " * 1000}).status_code == 200
+    assert page.get("/dailycast/archive/", {"q": "x" * 100_000}).context["query"] == "x" * 200
 
 
 # The private feed
