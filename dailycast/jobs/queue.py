@@ -113,7 +113,8 @@ def sweep() -> int:
     if not expired.exists():  # which takes no lock
         return 0
     taken = expired.update(status=Status.PENDING, next_attempt_at=now, **UNCLAIMED, updated_at=now)
-    logger.warning("Dailycast: %s episodes were taken back from workers that are gone", taken)
+    if taken:  # else another sweep was quicker
+        logger.warning("Dailycast: %s episodes were taken back from workers that are gone", taken)
     return taken
 
 

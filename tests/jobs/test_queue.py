@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 
 from dailycast.errors import DailycastError, LanguageError
 from dailycast.jobs import queue
@@ -229,6 +230,22 @@ def test_a_sweep_takes_back_the_rows_of_dead_workers(alex: User, logged: pytest.
     assert list(found) == [("pending", "", 1)] * 3 + [("running", "x", 1)]
     assert logged.messages == ["Dailycast: 3 episodes were taken back from workers that are gone"]
     assert len(queue.due(9)) == 3
+
+
+def test_a_sweep_that_finds_another_was_quicker_says_nothing(
+    alex: User, logged: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed(alex)
+    changed_row(lease_until=None)
+    exists = QuerySet.exists
+
+    def exists_until_now(rows: Any) -> bool:
+        found = exists(rows)
+        changed_row(status=Status.PENDING, claim_token="")
+        return found
+
+    monkeypatch.setattr(QuerySet, "exists", exists_until_now)
+    assert (queue.sweep(), logged.messages) == (0, [])
 
 
 def test_due_rows_come_oldest_first_and_no_more_than_asked_for(alex: User) -> None:
