@@ -1,5 +1,5 @@
 # `make demo`, `make serve` and `make test` do everything on a machine that has only Python 3.11+ and make.
-# `make check` is for whoever changes the code.
+# `make check` is for people who change the code.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -11,7 +11,7 @@ INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check $(HINT)
 .NOTPARALLEL:
 .PHONY: demo serve test lint check clean
 
-# The demo costs nothing, whatever keys are in .env: what is in the environment counts more.
+# The demo costs nothing, even if .env has keys: variables of the environment take precedence.
 demo serve: export DAILYCAST_LLM_PROVIDERS = template
 demo serve: export DAILYCAST_TTS_PROVIDERS = pico
 

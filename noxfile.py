@@ -5,7 +5,7 @@ import nox
 nox.options.default_venv_backend = "venv"
 TESTS = ["hypothesis", "lameenc", "pytest", "pytest-django", "pytest-randomly", "pytest-xdist", "tinytag"]
 OFFLINE = ["py-nanotts", "python-dotenv"]
-HINT = "grpcio-status<1.72"  # spares pip the search for one that takes google-generativeai's protobuf
+HINT = "grpcio-status<1.72"  # else pip searches long for one that accepts google-generativeai's protobuf
 API = "djangorestframework"
 OWNERS = ["boto3", "openai<4", "google-generativeai", HINT, API, *OFFLINE]  # the packages that the owner named
 NEWER = ["boto3", "openai<4", "google-genai", API, *OFFLINE]
@@ -45,7 +45,7 @@ def database(session: nox.Session, database: str) -> None:
 
 @nox.session(python="3.11")
 def reliability(session: nox.Session) -> None:
-    """Kills at every line, faults, crowds, full disks: what must not lose or waste money."""
+    """Kills at every line, faults, many processes, full disks: no episode is lost, and nothing is paid for twice."""
     session.install("-r", "requirements-test.txt", HINT)
     session.run("python", "-m", "pytest", "-q", "-m", "reliability", "-p", "no:randomly", "-rA", *session.posargs)
 

@@ -42,7 +42,7 @@ class Conf:
     DAILYCAST_DEFAULT_LANGUAGE: str = "en"
     DAILYCAST_MINUTES: float = 4.0  # the length asked of a writer
     DAILYCAST_LEARNER_CONTEXT: str = ""  # dotted path: (user) -> LearnerContext or dict
-    DAILYCAST_TEST_USER_ID: str = ""  # whom `generate_test_podcast` takes
+    DAILYCAST_TEST_USER_ID: str = ""  # the learner for `generate_test_podcast`
 
     DAILYCAST_TITLE: str = "Daily podcast"  # of the show: the album of an MP3, the feed's title
     DAILYCAST_COVER: str = ""  # path of a square JPEG or PNG in place of the built-in cover
@@ -52,14 +52,14 @@ class Conf:
     DAILYCAST_SPEECH_TIMEOUT: float = 30.0  # wall-clock seconds a clip
     DAILYCAST_JOB_TIMEOUT: float = 900.0  # wall-clock seconds an episode
 
-    DAILYCAST_RUNNER: str = "thread"  # who makes what a page asks for: inline, thread, worker, celery
+    DAILYCAST_RUNNER: str = "thread"  # who makes what a page requests: inline, thread, worker, celery
     DAILYCAST_LEASE_SECONDS: float = 60.0  # after which a job whose worker died is taken back
     DAILYCAST_MAX_ATTEMPTS: int = 5  # of a job whose vendor fails for now
-    DAILYCAST_KEEP_CLIPS_DAYS: float = 7.0  # bought speech, kept for another attempt
+    DAILYCAST_KEEP_CLIPS_DAYS: float = 7.0  # bought speech, stored for another attempt
     DAILYCAST_KEEP_AUDIO_DAYS: Days = None  # after which `prune_podcasts` deletes audio; empty: never
 
     DAILYCAST_DAILY_BUDGET_USD: Money = None  # empty: no limit
-    DAILYCAST_COOLDOWN_HOURS: float = 24.0  # between two episodes that one learner asks for
+    DAILYCAST_COOLDOWN_HOURS: float = 24.0  # between two episodes that one learner requests
     DAILYCAST_RATE_LIMITS: Pairs = {}  # over rate_limits.LIMITS: "polly/neural=8/18", calls a second / at once; 0: none
     DAILYCAST_PRICES: Pairs = {}  # over prices.PRICES: "openai/MODEL=in/out" or "polly/ENGINE=price", USD a million
 

@@ -40,15 +40,15 @@ ANNOUNCE_WITHIN = timedelta(days=1)  # an episode completed earlier is not annou
 def create_podcast_for_user(user: AbstractBaseUser, language: str | None = None) -> DailyPodcast:
     """Write, speak and save an episode for `user` now; `language` is BCP-47, by default the learner's own.
 
-    Returns the row: `completed`, with or without audio, or `failed` when no script could be had (`error_message`
-    says why). Raises LanguageError for an unknown language before anything is paid, InTransactionError.
+    Returns the row: `completed`, with or without audio, or `failed` when no writer could write a script
+    (`error_message` says why). Raises InTransactionError, and LanguageError before anything is paid.
     """
     require_no_transaction()
     return retry_now(queue.submit(user, language))
 
 
 def generate_podcast_script(user: AbstractBaseUser, language: str | None = None) -> tuple[str, str]:
-    """The script text and the name of the provider that wrote it; saves nothing but what it cost.
+    """The script text and the name of the provider that wrote it; saves only what it cost.
 
     Raises ProviderError when every writer failed, LanguageError, LearnerContextError, InTransactionError.
     """
@@ -62,8 +62,8 @@ def generate_podcast_script(user: AbstractBaseUser, language: str | None = None)
 def synthesize_audio(script_text: str, language: str | None = None) -> tuple[bytes, str]:
     """The MP3 of `script_text` and the name of the provider that spoke it; `(b"", "none")` when there is no voice.
 
-    Raises ProviderError when every voice failed, ScriptError for a script that an editor has to mend, LanguageError,
-    InTransactionError.
+    Raises ProviderError when every voice failed, ScriptError for a script that an editor has to correct,
+    LanguageError, InTransactionError.
     """
     require_no_transaction()
     try:
@@ -77,11 +77,11 @@ def synthesize_audio(script_text: str, language: str | None = None) -> tuple[byt
 
 
 def retry_now(podcast: DailyPodcast) -> DailyPodcast:
-    """Make what the row still lacks, now, whatever was tried before. A script that is there is never paid for again."""
+    """Make now what the row still lacks, whatever was tried before. An existing script is not paid for again."""
     require_no_transaction()
     queue.reopen(podcast.pk)
     run(podcast.pk)
-    return DailyPodcast.objects.filter(pk=podcast.pk).first() or podcast  # it may be gone
+    return DailyPodcast.objects.filter(pk=podcast.pk).first() or podcast  # the row may be deleted
 
 
 def run(pk: int, can_reschedule: bool = False) -> Job | None:
@@ -156,7 +156,7 @@ def _context(job: Job) -> LearnerContext:
 
 
 def skip_reason(context: LearnerContext) -> Skip | None:
-    """Why there is to be no nightly edition for this learner; None when there is to be one."""
+    """Why this learner gets no nightly edition; None if they get one."""
     if context.opted_out:
         return Skip.OPTED_OUT
     return None if context.has_material else Skip.NO_DATA
@@ -188,7 +188,7 @@ def _make_and_save_speech(job: Job) -> Speech:
         text = job.current_script()
         storage.require_space(bytes_needed(text))
         speech = make_speech(text, job.row.language, job)
-        job.renew()  # a worker that was suspended here may have lost the claim, and the file is another's then
+        job.renew()  # a worker that was suspended here may have lost the claim, and with it the file
         name = storage.write_atomic(job.write_audio_name(), speech.mp3)
         if name != job.audio_name:  # a storage that chooses names itself
             job.audio_name = name

@@ -70,7 +70,7 @@ def clouds() -> Iterator[Cloud]:
 
 @pytest.fixture
 def cloud(clouds: Cloud, settings: Any) -> Iterator[Cloud]:
-    """Stand-ins of the vendors on loopback, with every key set. `cloud.calls` has each call and what it bills."""
+    """The stand-in for the vendors on loopback, with every key set. `cloud.calls` has each call and what it bills."""
     if missing := [sdk for sdk in ("openai", "boto3") if not is_installed(sdk)]:
         pytest.skip(f"the vendors are called through their SDKs: {missing}")
     clouds.reset()

@@ -1,4 +1,4 @@
-"""The story from a user to an episode, with real vendors' SDKs and a stand-in for the vendors."""
+"""The steps from a user to an episode, with the vendors' real SDKs and a stand-in for the vendors."""
 
 import logging
 import re
@@ -65,7 +65,7 @@ def warnings(logged: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in logged.records if record.levelno >= logging.WARNING]
 
 
-# The story
+# The steps
 
 
 def test_a_learner_gets_an_episode(cloud: Cloud, alex: User, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,1 +1,1 @@
-"""That nothing is lost: an episode's row is the job, claimed under a lease and written only by whoever holds it."""
+"""Jobs: an episode's row is the job. One worker claims it with a lease, and only that worker writes it."""

@@ -1,4 +1,4 @@
-"""Patience with the database: what fails while it is locked or gone is tried again."""
+"""Retries: an operation that fails while the database is locked or gone is tried again."""
 
 import logging
 import threading
@@ -42,13 +42,13 @@ _sqlite_lock = threading.RLock()
 
 
 def _write_lock() -> AbstractContextManager[object]:
-    """SQLite has one writer, and a thread that finds it busy sleeps. A lock of this process wakes the next at once."""
+    """SQLite has one writer, and a thread that finds it busy sleeps. A lock of this process wakes it at once."""
     connection = episode_connection()
     return _sqlite_lock if connection.vendor == "sqlite" and not connection.in_atomic_block else nullcontext()
 
 
 def require_no_transaction() -> None:
-    """Raises InTransactionError inside a transaction of the caller's: a rollback would forget what has been paid."""
+    """Raises InTransactionError inside a transaction of the caller's: a rollback would lose what has been paid."""
     if not episode_connection().in_atomic_block:
         return
     try:

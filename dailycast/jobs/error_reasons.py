@@ -1,4 +1,4 @@
-"""Why a job ended as it did: the reason that its row keeps for an error."""
+"""Why a job ended as it did: the reason that its row stores for an error."""
 
 from traceback import extract_tb
 
@@ -24,7 +24,7 @@ REASONS: dict[type[BaseException], tuple[Reason, Reason]] = {  # before there is
 
 
 def is_expected(error: BaseException) -> bool:
-    """Whether we know what it means; the log has the traceback of any other."""
+    """Whether the error has a reason here; the log has the traceback of any other."""
     return isinstance(error, tuple(REASONS))
 
 
@@ -34,7 +34,7 @@ def reason_for(error: BaseException, has_script: bool) -> Reason:
 
 
 def details_of(error: BaseException) -> str:
-    """Its own words, or the kind and place of an unexpected one, whose words may hold a learner's data."""
+    """The text of an expected error; kind and place of an unexpected one, whose text may contain a learner's data."""
     if is_expected(error):
         return str(error)
     return f"{type(error).__name__} in {extract_tb(error.__traceback__)[-1].name}"

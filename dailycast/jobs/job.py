@@ -35,9 +35,9 @@ logger = logging.getLogger("dailycast")
 
 
 class Job:
-    """A claimed row. With `can_reschedule` a fault that passes may put the row back for a later attempt.
+    """A claimed row. With `can_reschedule` a transient fault may put the row back for a later attempt.
 
-    A job without a row is that of a caller of the public functions who saves nothing: there is nothing to lose.
+    A job without a row is for callers of the public functions that save no episode.
     """
 
     def __init__(self, podcast: DailyPodcast | None = None, token: str = "", can_reschedule: bool = False) -> None:
@@ -66,7 +66,7 @@ class Job:
             self.renew()
 
     def holds_lease(self) -> bool:
-        """Whether nobody else can have claimed the row: by both clocks, for either may have been set or stopped."""
+        """Whether no other worker can have claimed the row. It uses two clocks, because each can be set or stopped."""
         since = time.monotonic() - self.renewed_at[0], lease_clock() - self.renewed_at[1]
         return all(-1 < seconds < conf.DAILYCAST_LEASE_SECONDS for seconds in since)
 
@@ -137,11 +137,11 @@ class Job:
         self.finish(Status.PENDING, attempts=self.row.attempts - 1, next_attempt_at=timezone.now())
 
     def delete_row(self) -> None:
-        """There is to be no episode."""
+        """Delete the row, because there will be no episode."""
         retry_database(self._claimed_rows().delete)
 
     def retry_delay(self, error: BaseException) -> float | None:
-        """The seconds until the next attempt; None when there is to be none."""
+        """The seconds until the next attempt; None if there will be none."""
         is_transient = isinstance(error, AnyDatabaseError) or (isinstance(error, ProviderError) and not error.permanent)
         attempts = self.row.attempts
         if not (self.can_reschedule and is_transient) or attempts >= conf.DAILYCAST_MAX_ATTEMPTS:
@@ -169,5 +169,5 @@ class Job:
 
 
 def lease_clock() -> float:
-    """Seconds since the epoch, by the clock that leases are written by."""
+    """Seconds since the epoch, by the clock that the leases use."""
     return timezone.now().timestamp()

@@ -23,13 +23,13 @@ logger = logging.getLogger("dailycast")
 LONGEST_KEY = 100  # characters of a request_key
 
 
-# Asking for an episode
+# Submit
 
 
 def submit(user: AbstractBaseUser, language: str | None = None, **asked: Any) -> DailyPodcast:
-    """A new pending row for `user`, or the one that this `request_key` has made before.
+    """A new pending row for `user`, or the earlier one with this `request_key`.
 
-    `language` is BCP-47, by default the learner's own; `asked` is what the caller knows (source, requested_by,
+    `language` is BCP-47, by default the learner's own; `asked` are fields of the row (source, requested_by,
     request_key, minutes, with_audio, edition_date, context). Raises LanguageError; CooldownError for a learner who
     asks too soon; DailycastError for an unknown source, or a key that is too long or another learner's.
     """
@@ -51,7 +51,7 @@ def submit(user: AbstractBaseUser, language: str | None = None, **asked: Any) ->
                 require_cooled_down(user)
             return DailyPodcast.objects.create(user=user, **asked)  # type: ignore[misc]  # any user model
     except IntegrityError:
-        earlier = _asked_before(user, key)  # somebody was quicker
+        earlier = _asked_before(user, key)  # another request was faster
         if not earlier:
             raise
         return earlier
@@ -85,7 +85,7 @@ def reopen(pk: int) -> bool:
     return bool(reopened)
 
 
-# Working on one
+# Claim and sweep
 
 
 def claim(pk: int, can_reschedule: bool = False) -> Job | None:
@@ -107,7 +107,7 @@ def _claim(pk: int, can_reschedule: bool) -> Job | None:
 
 
 def sweep() -> int:
-    """Take back every job whose worker is gone, and return how many those were. May run anywhere, at any time."""
+    """Take back every job whose worker has died, and return their number. May run in any process, at any time."""
     now = timezone.now()
     expired = DailyPodcast.objects.filter(_expired(now))
     if not expired.exists():  # which takes no lock
@@ -151,11 +151,11 @@ def _calls(pk: int, outcome: Outcome) -> Any:
     return ProviderCall.objects.filter(podcast_id=pk, outcome=outcome)
 
 
-# Saying that one is ready
+# Announce
 
 
 def take_announcement(pk: int) -> DailyPodcast | None:
-    """The completed episode if nobody has announced it yet; from now on it counts as announced."""
+    """The completed episode if it has not been announced yet; it counts as announced from now on."""
     row = DailyPodcast.objects.filter(pk=pk)
     unannounced = row.filter(status=Status.COMPLETED, announced=False)
     return retry_database(row.first) if retry_database(unannounced.update, announced=True) else None

@@ -23,7 +23,7 @@ from ..script import grammar
 from .choices import NO_AUDIO, Reason, Source, Status
 from .dates import local
 
-HEARD_AT = 0.9  # of its length an episode counts as heard
+HEARD_AT = 0.9  # of its length; from there on an episode counts as heard
 MOST_RECHECKS = 30  # of missing files, in one request
 LONGEST_NAME = 200  # bytes of a title in a file's name, of which most disks take 255
 
@@ -63,7 +63,7 @@ def _may_view(user: Any) -> bool:
 
 
 class EpisodeFields(models.Model):
-    """What a row keeps: what was asked for, what was made of it, the job, what the learner did with it."""
+    """The fields of a row: the request, the result, the job, and what the learner did with it."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="podcasts", verbose_name=_("learner")
@@ -191,11 +191,11 @@ class DailyPodcast(EpisodeFields):
         """Save where the learner stopped, in seconds. An episode counts as heard from HEARD_AT of its length on."""
         length = self.duration_seconds or 0.0
         self.position_seconds = min(max(seconds, 0.0), length) if isfinite(seconds) else 0.0
-        row = DailyPodcast.objects.filter(pk=self.pk)  # which may be gone meanwhile
+        row = DailyPodcast.objects.filter(pk=self.pk)  # it may be deleted meanwhile
         row.update(position_seconds=self.position_seconds)
         if not self.heard_at and length and self.position_seconds >= HEARD_AT * length:
             self.heard_at = timezone.now()
-            row.filter(heard_at=None).update(heard_at=self.heard_at)  # another device may have been quicker
+            row.filter(heard_at=None).update(heard_at=self.heard_at)  # another device may have been faster
 
     @property
     def _next_attempt(self) -> str:

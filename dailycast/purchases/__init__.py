@@ -1,1 +1,1 @@
-"""That nothing is paid twice: each call to a vendor has a ledger entry, a budget, a rate limit and retries."""
+"""Purchases: each call to a vendor has a ledger entry, a budget, a rate limit and retries. Nothing is paid twice."""

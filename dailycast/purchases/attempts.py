@@ -15,7 +15,7 @@ RETRY_DELAY = 0.5  # seconds, where the vendor names none
 MAX_RETRIES = 1  # of one purchase after transient failures; throttled calls are counted apart
 MOST_THROTTLES = 10  # of one purchase
 FIRST_BACKOFF = 0.2  # seconds after the first throttle, doubled with each, where the vendor names none
-LONGEST_RETRY_AFTER = 5.0  # seconds; a vendor that asks for more is passed over, or asked by a later job
+LONGEST_RETRY_AFTER = 5.0  # seconds; for a longer one there is no retry in this job
 
 
 def new_permit_id() -> str:
@@ -24,7 +24,7 @@ def new_permit_id() -> str:
 
 @dataclass(eq=False)
 class Attempt(Generic[A]):
-    """A purchase on its way to an answer."""
+    """A purchase, with the state of its calls."""
 
     purchase: Purchase[A]
     not_before: float = 0.0  # monotonic seconds

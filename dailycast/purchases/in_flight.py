@@ -83,7 +83,7 @@ class InFlightCalls(Generic[A]):
         return [(self.attempts.pop(call), call) for call in ended if call in self.attempts]  # else it was given up
 
     def pop_expired(self) -> list[tuple[Attempt[A], InFlightCall[A]]]:
-        """Those that are out of time. Their threads are daemons and are left to themselves."""
+        """Those that are out of time. Their threads are daemons, so they may run on."""
         now = time.monotonic()
         expired = [call for call in self.attempts if self._ends_at(call) <= now]
         return [(self.attempts.pop(call), call) for call in expired]

@@ -21,7 +21,7 @@ def acquire(attempts: Sequence[Attempt[Any]]) -> tuple[list[float], float]:
     """
     if not attempts[0].purchase.provider.remote:
         return [time.monotonic()] * len(attempts), INFINITY
-    release_ended()  # here: what this very job gave up may be what it waits for
+    release_ended()  # this job may wait for a permit that its own abandoned call holds
     key, longest = attempts[0].purchase.key, max(attempt.seconds for attempt in attempts)
     return retry_database(rate_limits.acquire, key, [attempt.permit_id for attempt in attempts], longest)
 

@@ -1,4 +1,4 @@
-"""Asking for an episode: the row is written, and its key is handed to the runner that DAILYCAST_RUNNER names."""
+"""Submitting an episode: writes the row and passes its key to the runner that DAILYCAST_RUNNER names."""
 
 from typing import Protocol
 
@@ -27,7 +27,7 @@ RUNNERS: dict[str, Runner] = {"inline": inline, "thread": thread, "worker": work
 
 
 def submit(user: AbstractBaseUser, language: str | None = None, **asked: object) -> DailyPodcast:
-    """Ask for an episode, and get the row at once: see `jobs.queue.submit`. The runner begins after the commit."""
+    """Submit an episode and return its row at once: see `jobs.queue.submit`. The runner starts after the commit."""
     if conf.DAILYCAST_RUNNER == "inline":
         require_no_transaction()
     podcast = queue.submit(user, language, **asked)
@@ -54,7 +54,7 @@ def start(pk: int) -> None:
 
 
 def sweep() -> None:
-    """Take back the rows of dead workers, and take up those that nobody works on. Never waits for a vendor."""
+    """Take back the rows of dead workers, and start the stale ones. Never waits for a vendor."""
     queue.sweep()
     runner = RUNNERS.get(conf.DAILYCAST_RUNNER)  # system checks name a wrong one
     if runner and runner.ADOPTS_STALE:

@@ -47,7 +47,7 @@ COUNTED_AS = {
 
 @dataclass
 class Tally:
-    """How far an edition is. `stopped` says why no more were begun: a fault that every learner would meet."""
+    """The progress of an edition. `stopped` says why no more were started: a fault that would hit every learner."""
 
     made: int = 0
     without_audio: int = 0  # of those made: they should have it
@@ -113,7 +113,7 @@ def forecast(day: date, limit: int | None = None, retry: bool = False) -> Foreca
 
 
 def is_worth_retrying(podcast: DailyPodcast) -> bool:
-    """Whether it lacks the audio that it should have, and nobody works on it; audio that was pruned is not missed."""
+    """Whether it lacks the audio that it should have, and no worker has it. Pruned audio is not made again."""
     waits = podcast.status == Status.PENDING and podcast.next_attempt_at is not None
     ended = podcast.status in (Status.FAILED, Status.COMPLETED) and not podcast.has_audio
     return (ended or waits) and podcast.error_code not in (Reason.PRUNED, Reason.AUDIO_NOT_ASKED)
@@ -126,13 +126,13 @@ def request_key(user: AbstractBaseUser, day: date) -> str:
 def warm_up_voices() -> None:
     """Make the SDK clients before the first clips need them, and take them out of garbage collection."""
     for provider in voices.configured():
-        with CapturedError():  # what is wrong with it, its calls say
+        with CapturedError():  # its calls report what is wrong
             provider.prepare()
     gc.freeze()  # looking for garbage in the SDKs would stop every thread for a tenth of a second, now and then
 
 
 def finish_stale(pool: WorkerPool, other_than: date) -> None:
-    """Take up the episodes that nobody works on: of other editions, or asked for by a page."""
+    """Make the stale episodes: of other editions, or requested by a page."""
     services.announce_missed()
     for pk in retry_database(queue.adopt_stale, ADOPTED_AT_END, other_than=other_than):
         pool.submit(partial(services.run, pk, can_reschedule=True))
@@ -213,7 +213,7 @@ class Edition:
         return len(self.begun) >= self.limit
 
     def guard(self, task: Callable[[], None]) -> None:
-        """One learner's fault is not another's: it is counted, and in the log."""
+        """Run `task`; count and log its error, so that the other learners get their episodes."""
         captured = CapturedError()
         with captured:
             task()
@@ -267,11 +267,11 @@ class Edition:
         return self.count(self.tally_field(row))
 
     def stop(self, reason: str) -> None:
-        """No more are begun; the first reason counts."""
+        """Start no more episodes; the first reason counts."""
         self.tally.stopped = self.tally.stopped or reason
 
     def stop_if_blocked(self, calls: QuerySet[ProviderCall]) -> None:
-        """No more are begun when one of these was refused as every other would be."""
+        """Start no more episodes if one of `calls` was refused with an error that would hit every learner."""
         blocked = retry_database(calls.filter(outcome=Outcome.BLOCKED).order_by("-pk").first)
         if blocked:
             self.stop(blocked.message)

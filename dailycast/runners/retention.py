@@ -91,7 +91,7 @@ def _merge(group: dict[str, object], unpriced: bool) -> int:
     """Make one row of the calls of `group`; return how many rows those were."""
     with transaction.atomic():
         rows = ProviderCall.objects.filter(**group, cost_usd__isnull=unpriced)
-        if len(rows.select_for_update().values_list("pk")) < 2:  # another process was quicker
+        if len(rows.select_for_update().values_list("pk")) < 2:  # another process was faster
             return 1
         sums = rows.aggregate(
             calls=Sum("calls"), units=Sum("units"), cost_usd=Sum("cost_usd"), created_at=Min("created_at")

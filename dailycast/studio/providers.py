@@ -78,5 +78,5 @@ def _by_name(problems: Iterable[tuple[str, object]]) -> str:
 
 @cache
 def _log_skipped(name: str, what: str) -> None:
-    """Once in a process, so that a night with a thousand episodes does not say it a thousand times."""
+    """Once in a process, so that a night with a thousand episodes does not log it a thousand times."""
     logger.info("Dailycast: %s is skipped: %s", name, what)

@@ -36,7 +36,7 @@ class Speech:
 
 
 class NoVoiceError(DailycastError):
-    """Nobody can speak the script: a normal outcome, not a failure. `reason` says which of the two kinds it is."""
+    """No voice can speak the script: a normal outcome, not a failure. `reason` says why."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ class NoVoiceError(DailycastError):
 def make_speech(script_text: str, language: str, job: Job) -> Speech:
     """Speak a whole script; of clips that were bought before none is bought again.
 
-    Raises NoVoiceError when nobody can speak, ProviderError when each voice failed, ScriptError, OSError from a disk.
+    Raises NoVoiceError when no voice can speak it, ProviderError when each voice failed, ScriptError, OSError.
     """
     script = parse(script_text, language)
     if not script.clips:
@@ -59,7 +59,7 @@ def speaks(provider: TTSProvider, language: str) -> bool:
     try:
         return provider.voice(language) is not None
     except ProviderNotConfigured:
-        return True  # it has one but for its settings, and says so when it is asked to speak
+        return True  # it has one, and names the wrong setting when it is asked to speak
 
 
 def clip_key(provider: str, voice: Voice, text: str) -> str:

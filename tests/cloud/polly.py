@@ -173,6 +173,6 @@ def invalid(field: str, value: str, allowed: Iterable[str]) -> Reply:
 
 
 def error(status: int, code: str, message: str) -> Reply:
-    """The code travels in a header, with an address behind it that a client has to take off."""
+    """The code is in a header, followed by an address that a client has to remove."""
     kind = code + ":http://internal.amazon.com/coral/com.amazonaws.polly/"
     return in_json(status, {"message": message}, {"x-amzn-ErrorType": kind, "x-amzn-RequestId": new_id()}, code)

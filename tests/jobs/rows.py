@@ -33,7 +33,7 @@ def changed_row(**values: Any) -> DailyPodcast:
 
 
 def in_threads(call: Callable[[int], Any], number: int = 8, retry: bool = True) -> list[Any]:
-    """`call` from so many threads at once, each on a connection of its own; with `retry` patient with the database."""
+    """`call` from so many threads at once, each on a connection of its own; with `retry` through `retry_database`."""
     barrier = threading.Barrier(number)
 
     def call_once(place: int) -> Any:

@@ -1,4 +1,4 @@
-"""Patience with the database, and none inside a caller's transaction."""
+"""Database errors are retried, but not inside a caller's transaction."""
 
 import time
 from collections.abc import Callable

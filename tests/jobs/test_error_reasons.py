@@ -1,4 +1,4 @@
-"""The reason that a row keeps for an error, and what of the error's text is shown."""
+"""The reason that a row stores for an error, and how much of the error's text is shown."""
 
 import pytest
 from django.db import DatabaseError

@@ -13,7 +13,7 @@ from dailycast.jobs import queue
 from dailycast.models import DailyPodcast, Kind, Outcome, ProviderCall, Reason, Source, Status
 from tests.jobs.rows import changed_row, claimed, from_now, in_threads
 
-# Asking for an episode
+# Submit
 
 
 def test_an_episode_is_asked_for(alex: User) -> None:
@@ -101,9 +101,6 @@ def test_an_unknown_language_is_refused_before_there_is_a_row(alex: User) -> Non
     assert not DailyPodcast.objects.exists()
 
 
-# The cooldown
-
-
 # The claim
 
 
@@ -160,15 +157,6 @@ def test_a_claim_marks_the_open_calls_of_the_dead_worker_as_lost(alex: User) -> 
     changed_row(lease_until=from_now(-1))
     queue.claim(job.row.pk)
     assert list(ProviderCall.objects.order_by("pk").values_list("outcome", flat=True)) == ["lost", "ok", "unknown"]
-
-
-# Writing
-
-
-# The end of an attempt
-
-
-# Whether to go on
 
 
 # Reopening, and sweeping
@@ -272,12 +260,6 @@ def test_each_stale_row_is_given_to_one_caller() -> None:
     rows = [queue.submit(alex, "en").pk for _ in range(5)]
     DailyPodcast.objects.update(next_attempt_at=from_now(-1))
     assert sorted(pk for adopted in in_threads(lambda _: queue.adopt_stale(9)) for pk in adopted) == rows
-
-
-# The heart
-
-
-# The database
 
 
 # Announcing
