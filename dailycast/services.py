@@ -188,7 +188,7 @@ def _make_and_save_speech(job: Job) -> Speech:
         text = job.current_script()
         storage.require_space(bytes_needed(text))
         speech = make_speech(text, job.row.language, job)
-        job.renew()  # a worker that was suspended here may have lost the claim, and with it the file
+        job.renew()  # a worker that was suspended here may have lost the claim
         name = storage.write_atomic(job.write_audio_name(), speech.mp3)
         if name != job.audio_name:  # a storage that chooses names itself
             job.audio_name = name
