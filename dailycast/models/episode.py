@@ -32,6 +32,7 @@ LONGEST_NAME = 200  # bytes of a title in a file's name, of which most disks tak
 WITHOUT_AUDIO: dict[str, Any] = {
     **dict.fromkeys(("audio_file", "audio_bytes", "duration_seconds")),
     **dict.fromkeys(("chapters", "cues"), ()),
+    "audio_sha256": "",
     "tts_provider": NO_AUDIO,
     "tts_voice": "",
 }
@@ -74,9 +75,12 @@ class EpisodeFields(models.Model):
     audio_file = models.FileField(_("audio"), upload_to=storage.FOLDER, null=True, blank=True)
     duration_seconds = models.FloatField(_("duration"), null=True, blank=True)  # measured from the MP3's frames
     audio_bytes = models.PositiveIntegerField(_("size"), null=True, blank=True)
+    audio_sha256 = models.CharField("SHA-256", max_length=64, blank=True)  # of the file; blank: made before it was kept
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.PENDING)
     error_code = models.CharField(_("reason"), max_length=30, blank=True, choices=Reason.choices)
     error_message = models.TextField(_("details"), blank=True)
+    # Providers that failed before the one that served: dicts with kind (models.Kind), provider, message.
+    passed_over = models.JSONField(_("passed over"), default=list, blank=True)
     llm_provider = models.CharField(_("writer"), max_length=100, blank=True)
     llm_model = models.CharField(_("model"), max_length=100, blank=True)
     tts_provider = models.CharField(_("voice provider"), max_length=100, blank=True)

@@ -57,6 +57,8 @@ class TokenReporterFilter:
 
     def get_safe_request_meta(self, request: HttpRequest) -> dict[str, Any]:
         meta = self.chosen.get_safe_request_meta(request)
+        if "HTTP_AUTHORIZATION" in meta:  # a client's token, which Django hides from 5.2 on
+            meta["HTTP_AUTHORIZATION"] = "***"
         return {name: redact_address(value) if isinstance(value, str) else value for name, value in meta.items()}
 
     def get_traceback_frame_variables(self, request: HttpRequest, tb_frame: FrameType) -> Iterable[tuple[str, Any]]:

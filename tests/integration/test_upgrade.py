@@ -177,7 +177,9 @@ def vendors() -> Iterator[Cloud]:
 def host(built: Path, vendors: Cloud, tmp_path: Path) -> Host:
     folder = tmp_path / "host"
     shutil.copytree(built, folder)
-    return Host(folder, plain_environment() | vendors.environment)
+    host = Host(folder, plain_environment() | vendors.environment)
+    host.manage("migrate", "-v", "0")
+    return host
 
 
 def spoken(vendors: Cloud) -> list[str]:
@@ -201,7 +203,7 @@ def test_what_its_requirements_and_its_style_name_is_there() -> None:
     assert finders.find("dailycast/player.js")
 
 
-def test_the_tables_are_used_as_they_are(host: Host) -> None:
+def test_one_migrate_is_the_whole_upgrade(host: Host) -> None:
     host.manage("migrate", "--check")
 
 
