@@ -24,7 +24,9 @@ from dailycast.jobs.job import Job
 from dailycast.models import DailyPodcast, ProviderCall, Reason, Status
 from dailycast.signals import podcast_ready
 from dailycast.studio import voices, writers
+from dailycast.tts.base import Clip, TTSProvider, Voice
 from tests.cloud import Cloud, Fault
+from tests.cloud.speech import speak
 
 SCRIPT = """\
 # Vienna, and one question
@@ -886,3 +888,68 @@ def test_a_script_that_nobody_saves_leaves_no_text_in_the_ledger(cloud: Cloud, a
     cloud.script = SCRIPT
     services.generate_podcast_script(alex, "en")
     assert ProviderCall.objects.values_list("outcome", "answer").get() == ("ok", "")
+
+
+# Who was passed over
+
+
+def passed_over() -> list[tuple[str, str]]:
+    return [(each["kind"], each["provider"]) for each in DailyPodcast.objects.get().passed_over]
+
+
+def test_the_row_keeps_who_failed_before_the_one_that_served(cloud: Cloud, alex: User, settings: Any) -> None:
+    settings.DAILYCAST_TTS_PROVIDERS = ["polly", "tests.test_services.Hum"]
+    for vendor in ("openai", "gemini", "polly"):
+        cloud.fail(vendor, Fault.BAD_KEY, times=None)
+    podcast = services.create_podcast_for_user(alex, "en")
+    assert (podcast.llm_provider, podcast.tts_provider, podcast.error_code) == ("template", "hum", "")
+    assert passed_over() == [("script", "openai"), ("script", "gemini"), ("speech", "polly")]
+    assert re.match(r"The episode is ready. openai was passed over: .*OPENAI_API_KEY.* polly was ", podcast.progress)
+    assert podcast.progress_for_learner == "The episode is ready."
+
+
+class Hum(TTSProvider):
+    name = "hum"
+
+    def missing(self) -> str:
+        return ""
+
+    def voice(self, language: str) -> Voice:
+        return Voice("Anna", engine="hum", format="mp3-24")
+
+    def speak(self, text: str, voice: Voice, timeout: float) -> Clip:
+        return Clip(speak(text, 24_000), characters=len(text))
+
+
+def test_nobody_was_passed_over_where_nobody_served(cloud: Cloud, alex: User, settings: Any) -> None:
+    settings.DAILYCAST_LLM_PROVIDERS = ["openai", "gemini"]
+    cloud.fail("openai", Fault.BAD_KEY, times=None)
+    cloud.fail("gemini", Fault.BAD_KEY, times=None)
+    podcast = services.create_podcast_for_user(alex, "en")
+    assert (podcast.status, passed_over()) == ("failed", [])
+    assert "openai: " in podcast.error_message
+    assert "gemini: " in podcast.error_message
+
+
+def test_a_later_attempt_forgets_who_was_passed_over(cloud: Cloud, alex: User) -> None:
+    cloud.fail("openai", Fault.BAD_KEY, times=None)
+    cloud.fail("polly", Fault.BAD_KEY, times=None)
+    podcast = services.create_podcast_for_user(alex, "en")
+    assert (podcast.error_code, passed_over()) == ("audio_failed", [("script", "openai")])
+    cloud.clear_faults()
+    services.retry_now(podcast)
+    assert passed_over() == [("script", "openai")]  # its script stays
+    DailyPodcast.objects.update(script_text="", status=Status.FAILED, audio_file=None)
+    services.retry_now(podcast)
+    assert passed_over() == []
+
+
+def test_a_killed_worker_leaves_who_was_passed_over(cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script is bought but not on the row when the worker dies: the next attempt takes it from the ledger."""
+    cloud.fail("openai", Fault.BAD_KEY, times=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "write_script", lambda *args: writers.write_script(*args) and 1 // 0)
+        services.create_podcast_for_user(alex, "en")
+    services.retry_now(DailyPodcast.objects.get())
+    assert writers_asked(cloud) == ["openai", "gemini"]
+    assert passed_over() == [("script", "openai")]

@@ -33,7 +33,14 @@ HISTORY_FIELDS = (
     *("next_attempt_at", "audio_file", "llm_provider", "llm_model"),
     *("prompt_tokens", "completion_tokens", "tts_provider", "tts_voice", "tts_characters"),
 )
-LARGE_FIELDS = ("script_text", "chapters", "cues", "context", "error_message")  # the list does not show them
+LARGE_FIELDS = (
+    "script_text",
+    "chapters",
+    "cues",
+    "context",
+    "error_message",
+    "passed_over",
+)  # the list does not show them
 LEVELS_WITHOUT_AUDIO: dict[str, int] = {Status.COMPLETED: messages.WARNING, Status.FAILED: messages.ERROR}
 
 
@@ -176,7 +183,9 @@ class DailyPodcastAdmin(ModelAdmin):
 
     def _redirect_to_episode(self, request: HttpRequest, podcast: DailyPodcast) -> HttpResponse:
         level = LEVELS_WITHOUT_AUDIO.get(podcast.status, messages.INFO)
-        messages.add_message(request, messages.SUCCESS if podcast.has_audio else level, podcast.progress)
+        if podcast.has_audio:
+            level = messages.WARNING if podcast.passed_over else messages.SUCCESS
+        messages.add_message(request, level, podcast.progress)
         if self.has_view_or_change_permission(request, podcast):
             return self._redirect("dailycast_dailypodcast_change", podcast.pk)
         return self._redirect("index")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..languages.table import LANGUAGES
-from ..models import Reason, Status
+from ..models import Kind, Reason, Status
 
 MAX_POSITION_SECONDS = 1_000_000  # that a client may send
 
@@ -67,6 +67,7 @@ DETAIL_FIELDS = {
     **EPISODE_FIELDS,
     "script": field("string", "The whole script, with its headings and pauses."),
     "cues": array_of("Cue"),
+    "passed_over": array_of("PassedOver"),
 }
 START_FIELD = {"start": field("number", "Seconds.")}
 LANGUAGE_CODES = "|".join(f"[{code[0].upper()}{code[0]}][{code[1].upper()}{code[1]}]" for code in LANGUAGES)
@@ -93,6 +94,13 @@ SCHEMAS: Json = {
     ),
     "Chapter": object_schema({**START_FIELD, "title": {"type": "string"}}),
     "Cue": object_schema({**START_FIELD, "end": field("number", "Seconds."), "text": field("string", "One sentence.")}),
+    "PassedOver": object_schema(
+        {
+            "kind": field("string", "What it was asked for.", enum=Kind.values),
+            "provider": field("string", "A writer or voice that failed before the one that served. Only for staff."),
+            "message": field("string", "Why."),
+        }
+    ),
     "State": object_schema(STATE_FIELDS),
     "Position": object_schema(POSITION_FIELDS),
     "Episode": object_schema(EPISODE_FIELDS),

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.text import slugify
 from rest_framework.request import Request
 
-from ..models import DailyPodcast, Feed
+from ..models import DailyPodcast, Feed, may_view_all
 from ..web import signed_urls
 
 
@@ -60,7 +60,12 @@ def episode_json(request: Request, podcast: DailyPodcast) -> dict[str, Any]:
 
 
 def episode_detail_json(request: Request, podcast: DailyPodcast) -> dict[str, Any]:
-    return {**episode_json(request, podcast), "script": podcast.script_text, "cues": podcast.cues}
+    return {
+        **episode_json(request, podcast),
+        "script": podcast.script_text,
+        "cues": podcast.cues,
+        "passed_over": podcast.passed_over if may_view_all(request.user) else [],
+    }
 
 
 def feed_json(request: Request, feed: Feed) -> dict[str, str]:

@@ -6,6 +6,7 @@ so a worker that lost the row writes nothing. Every method tries again while the
 
 import logging
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.utils import timezone
 from ..audio import storage
 from ..conf import conf
 from ..errors import ClaimLostError, ProviderError, ReleasedError
-from ..models import DailyPodcast, Skip, Status
+from ..models import DailyPodcast, Kind, Skip, Status
 from .database import retry_database
 from .stopping import stopping as stopping
 
@@ -27,7 +28,7 @@ UNCLAIMED = {"claim_token": "", "lease_until": None}
 FIGURES = frozenset(
     (
         *("prompt_tokens", "completion_tokens", "tts_characters", "cost_usd", "audio_bytes", "duration_seconds"),
-        *("chapters", "cues", "error_message"),
+        *("chapters", "cues", "error_message", "passed_over"),
     )
 )
 VALUE_ERRORS = (DataError, ValueError, TypeError, ArithmeticError)
@@ -96,6 +97,15 @@ class Job:
                 raise
             logger.error("Dailycast: episode %s is saved without figures: %s", self.row.pk, error)
             retry_database(self._write, rest)
+
+    def write_passed_over(self, kind: Kind, failures: Sequence[tuple[str, Exception]]) -> None:
+        """Keep on the row which providers of that kind have failed before the one that is asked next, and why."""
+        if self.podcast is None:
+            return
+        others = [each for each in self.row.passed_over if each["kind"] != kind]
+        failed = [{"kind": kind.value, "provider": name, "message": str(error)} for name, error in failures]
+        if others + failed != self.row.passed_over:
+            self.write(passed_over=others + failed)
 
     def write_audio_name(self) -> str:
         """The name of this attempt's own file, committed before the file is written; a second call changes nothing.

@@ -14,6 +14,7 @@ from .episode import WITHOUT_AUDIO as WITHOUT_AUDIO
 from .episode import DailyPodcast as DailyPodcast
 from .episode import PodcastQuerySet as PodcastQuerySet
 from .episode import lock_learner as lock_learner
+from .episode import may_view_all as may_view_all
 from .feed import Feed as Feed
 from .feed import new_token as new_token
 from .ledger import Budget as Budget

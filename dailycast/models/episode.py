@@ -43,7 +43,7 @@ class PodcastQuerySet(models.QuerySet["DailyPodcast"]):
         """The learner's own; every learner's for staff who may view podcasts; none for anyone else."""
         if not user.is_active or not user.is_authenticated:
             return self.none()
-        if getattr(user, "is_staff", False) and _may_view(user):
+        if may_view_all(user):
             return self.all()
         return self.filter(user_id=user.pk)
 
@@ -58,9 +58,9 @@ class PodcastQuerySet(models.QuerySet["DailyPodcast"]):
             podcast.mark_missing(not default_storage.exists(str(podcast.audio_file.name)))
 
 
-def _may_view(user: Any) -> bool:
-    """Only for staff: a user model without permissions has none, and no `has_perm`."""
-    return bool(user.has_perm("dailycast.view_dailypodcast"))
+def may_view_all(user: Any) -> bool:
+    """Whether `user` is staff who may view podcasts. A user model without permissions has no `has_perm`."""
+    return getattr(user, "is_staff", False) and bool(user.has_perm("dailycast.view_dailypodcast"))
 
 
 class EpisodeFields(models.Model):
@@ -175,7 +175,7 @@ class DailyPodcast(EpisodeFields):
     def progress(self) -> str:
         """The state in a sentence or two, for a person."""
         if self.has_audio:
-            return str(_("The episode is ready."))
+            return f"{_('The episode is ready.')} {self.passed_over_text}".strip()
         if self.status == Status.RUNNING:
             return str(_("The audio is being made.") if self.script_text else _("The script is being written."))
         if self.status == Status.PENDING:
@@ -188,7 +188,7 @@ class DailyPodcast(EpisodeFields):
     def progress_for_learner(self) -> str:
         """The state in a sentence or two, without the details, such as a vendor's own words: they are for staff."""
         without_details = copy(self)
-        without_details.error_message = ""
+        without_details.error_message, without_details.passed_over = "", []
         return without_details.progress
 
     def save_position(self, seconds: float) -> None:
@@ -212,6 +212,13 @@ class DailyPodcast(EpisodeFields):
     def failure_text(self) -> str:
         """What went wrong, or why there is no audio, for staff; empty when nothing did."""
         return f"{self.get_error_code_display()} {self.error_message}".strip()
+
+    @property
+    def passed_over_text(self) -> str:
+        """Who failed before the one that served, and why, for staff; empty when nobody did."""
+        text = str(_("{provider} was passed over: {message}."))
+        found = ((each["provider"], each["message"].rstrip(".")) for each in self.passed_over)
+        return " ".join(text.format(provider=provider, message=message) for provider, message in found)
 
     @property
     def webvtt(self) -> str:

@@ -56,6 +56,8 @@ class Tally:
     skipped: dict[Skip, int] = field(default_factory=lambda: dict.fromkeys(Skip, 0))
     failed: int = 0
     put_back: int = 0
+    passed_over: int = 0  # of those made: a provider had failed before the one that served
+    passed_over_text: str = ""  # of the last one
     stopped: str = ""
     interrupted: bool = False
 
@@ -253,6 +255,9 @@ class Edition:
                 self.stop(row.error_message)
             is_made = row.status == Status.COMPLETED
             self.breaker.is_proven = self.breaker.is_proven or (is_made and row.error_code not in SYSTEMIC)
+            if is_made and row.passed_over:
+                self.tally.passed_over += 1
+                self.tally.passed_over_text = row.passed_over_text
             if is_made and not row.audio_file:
                 self.tally.without_audio += row.error_code in UNINTENDED
                 self.tally.script_only += row.error_code not in UNINTENDED

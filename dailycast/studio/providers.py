@@ -9,7 +9,9 @@ from ..conf import conf
 from ..errors import BudgetError, ProviderError, ProviderNotConfigured
 from ..gateway.provider import BaseProvider
 from ..gateway.registry import Registry
+from ..jobs.job import Job
 from ..llm.base import LLMProvider
+from ..models import Kind
 from ..tts.base import TTSProvider
 
 P = TypeVar("P", bound=BaseProvider)
@@ -49,15 +51,20 @@ writers: Chain[LLMProvider] = Chain(LLMProvider, "dailycast.llm", "DAILYCAST_LLM
 voices: Chain[TTSProvider] = Chain(TTSProvider, "dailycast.tts", "DAILYCAST_TTS_PROVIDERS")
 
 
-def first_success(providers: Iterable[P], use: Callable[[P], T]) -> T:
-    """`use(provider)` of the first provider that does not fail. Raises a ProviderError that names every failure."""
+def first_success(providers: Iterable[P], use: Callable[[P], T], kind: Kind, job: Job) -> T:
+    """`use(provider)` of the first provider that does not fail; the row keeps who failed before it, and why.
+
+    Raises a ProviderError that names every failure.
+    """
     failures: list[tuple[str, ProviderError]] = []
     for provider in providers:
+        job.write_passed_over(kind, failures)
         try:
             return use(provider)
         except ProviderError as error:
             logger.warning("Dailycast: %s failed: %s", provider.name, error)
             failures.append((provider.name, error))
+    job.write_passed_over(kind, [])  # nobody served: the error names them all
     raise _all_failed(failures)
 
 

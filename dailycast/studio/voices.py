@@ -10,7 +10,7 @@ from ..audio import captions, clips
 from ..errors import DailycastError, NoEngineError, ProviderNotConfigured, ScriptError
 from ..jobs.job import Job
 from ..languages.table import get_language
-from ..models import Reason
+from ..models import Kind, Reason
 from ..purchases.purchase import ClipPurchase
 from ..purchases.scheduler import buy
 from ..script.grammar import Script, parse
@@ -51,7 +51,8 @@ def make_speech(script_text: str, language: str, job: Job) -> Speech:
     script = parse(script_text, language)
     if not script.clips:
         raise ScriptError("The script has nothing in it to speak.")
-    return first_success(_voices_for(language), partial(_speak, script=script, language=language, job=job))
+    speak = partial(_speak, script=script, language=language, job=job)
+    return first_success(_voices_for(language), speak, Kind.SPEECH, job)
 
 
 def speaks(provider: TTSProvider, language: str) -> bool:

@@ -39,7 +39,7 @@ def write_script(prompt: Prompt, job: Job) -> Draft:
     configured = writers.configured()
     if not configured:
         raise ProviderNotConfigured(f"no writer is configured. {writers.missing()}")
-    return first_success(configured, partial(_write, prompt=prompt, job=job))
+    return first_success(configured, partial(_write, prompt=prompt, job=job), Kind.SCRIPT, job)
 
 
 def _stored_drafts(prompt: Prompt, job: Job) -> Iterator[Draft]:

@@ -174,6 +174,20 @@ def test_the_reason_for_missing_audio_is_shown(superuser_client: Client, script_
     assert b"<audio" not in response.content
 
 
+def test_who_was_passed_over_is_a_warning(
+    superuser_client: Client, episode: DailyPodcast, alex: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [{"kind": "script", "provider": "openai", "message": "The key <sk> is wrong."}]
+    assert "passed over" not in text(superuser_client.get(url("change/", episode.pk)))
+    DailyPodcast.objects.update(passed_over=failures)
+    html = superuser_client.get(url("change/", episode.pk)).content.decode()
+    assert '<li class="warning">openai was passed over: The key &lt;sk&gt; is wrong.</li>' in html
+    row = DailyPodcast.objects.get()
+    monkeypatch.setattr("dailycast.runners.submit", lambda *args, **options: row)
+    response = superuser_client.post(url("generate/"), form_data(alex))
+    assert messages_of(response) == [("warning", row.progress)]
+
+
 @pytest.mark.parametrize("page", ["", "detail"])
 def test_text_from_outside_is_escaped(superuser_client: Client, episode: DailyPodcast, page: str) -> None:
     attack = "<img src=x onerror=alert(1)>"

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone, translation
 
 from dailycast.models import DailyPodcast, Feed, Reason, Status
-from tests.api.client import AUDIO, CUES, MARKS, NAME, SCRIPT, TITLE, send
+from tests.api.client import AUDIO, CUES, MARKS, NAME, SCRIPT, TITLE, browser_of, send
 
 STAFF_DETAILS = "openai: 401, the key sk-1 is wrong"
 
@@ -30,7 +30,22 @@ def test_the_json_of_an_episode(client: Client, podcast: DailyPodcast) -> None:
         "position_seconds": 0.0,
         "heard_at": None,
         "edition_date": None,
+        "passed_over": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("who", "shown"),
+    [("owner", 0), ("staff", 0), ("staff with view permission", 1), ("learner with view permission", 0)],
+)
+def test_who_was_passed_over_is_for_staff(podcast: DailyPodcast, alex: User, who: str, shown: int) -> None:
+    client = browser_of(who, alex)
+    failures = [{"kind": "script", "provider": "openai", "message": STAFF_DETAILS}]
+    user = User.objects.get(pk=client.session["_auth_user_id"])
+    DailyPodcast.objects.update(user=user, passed_over=failures)
+    response = send(client, "GET", f"/episodes/{podcast.pk}/")
+    assert (response.json()["passed_over"], response.json()["progress"]) == (failures[:shown], "The episode is ready.")
+    assert (STAFF_DETAILS in response.content.decode()) is bool(shown)
 
 
 def test_its_audio_can_be_heard_for_an_hour_without_a_cookie(

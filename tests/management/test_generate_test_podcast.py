@@ -12,9 +12,9 @@ from tests.cloud import Cloud, Fault
 pytestmark = pytest.mark.django_db
 
 
-def run(*options: str) -> list[str]:
+def run(*options: str, stderr: io.StringIO | None = None) -> list[str]:
     out = io.StringIO()
-    call_command("generate_test_podcast", *options, stdout=out, no_color=True)
+    call_command("generate_test_podcast", *options, stdout=out, stderr=stderr, no_color=True)
     return out.getvalue().splitlines()
 
 
@@ -158,3 +158,12 @@ def test_a_voice_that_fails_is_reported_and_the_script_is_saved(cloud: Cloud, al
     lines = run()
     assert lines[1].startswith("Audio: none. Script only: the voice failed. polly: ")
     assert lines[-1].startswith("Podcast generated successfully")
+
+
+def test_who_was_passed_over_is_a_warning(cloud: Cloud, alex: User) -> None:
+    cloud.fail("openai", Fault.BAD_KEY, times=None)
+    err = io.StringIO()
+    lines = run("--language", "en", stderr=err)
+    assert lines[0].endswith(" by gemini")
+    assert err.getvalue().startswith("Warning: openai was passed over: ")
+    assert "OPENAI_API_KEY" in err.getvalue()

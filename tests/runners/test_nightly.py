@@ -177,6 +177,15 @@ def test_a_vendor_wide_fault_that_comes_later_stops_what_has_not_begun(school: C
     assert users_with_episode() == ["a", "b"]
 
 
+def test_a_provider_that_was_passed_over_is_a_warning(school: Cloud, settings: Any) -> None:
+    settings.DAILYCAST_LLM_PROVIDERS = ["openai", "gemini"]
+    enrol("alex", "kim")
+    school.fail("openai", Fault.REFUSAL)
+    status, out, err = run("--concurrency", "1")
+    assert (status, out.splitlines()[0]) == (0, "Made 2, failed 0, made before 0.")
+    assert re.match("Warning: another provider had to serve 1 of them. openai was passed over: OpenAI refused", err)
+
+
 def test_the_budget_stops_an_edition(school: Cloud, settings: Any) -> None:
     settings.DAILYCAST_DAILY_BUDGET_USD = "0.000001"
     enrol("alex", "kim")

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from dailycast.errors import BudgetError, ProviderError
+from dailycast.jobs.job import Job
 from dailycast.llm.base import LLMProvider
+from dailycast.models import Kind
 from dailycast.studio import providers
 from tests.host_providers import PARROT, SCRIBE, Scribe
 
@@ -46,6 +48,11 @@ def answering(*outcomes: str | ProviderError) -> Any:
     return use
 
 
+def first_success(use: Any) -> str:
+    answer: str = providers.first_success(two_writers(), use, Kind.SCRIPT, Job())
+    return answer
+
+
 def two_writers() -> list[LLMProvider]:
     first, second = Scribe(), Scribe()
     first.name, second.name = "a", "b"
@@ -53,15 +60,15 @@ def two_writers() -> list[LLMProvider]:
 
 
 def test_the_first_that_does_not_fail_is_used(logged: pytest.LogCaptureFixture) -> None:
-    assert providers.first_success(two_writers(), answering("one", "two")) == "one"
-    assert providers.first_success(two_writers(), answering(ProviderError("bad key", permanent=True), "two")) == "two"
+    assert first_success(answering("one", "two")) == "one"
+    assert first_success(answering(ProviderError("bad key", permanent=True), "two")) == "two"
     assert [record.getMessage() for record in logged.records] == ["Dailycast: a failed: bad key"]
 
 
 @pytest.mark.parametrize(("first", "second", "both"), [(True, True, True), (True, False, False), (False, True, False)])
 def test_when_all_fail_each_failure_is_named(first: bool, second: bool, both: bool) -> None:
     with pytest.raises(ProviderError, match="^a: one; b: two$") as caught:
-        providers.first_success(two_writers(), answering(ProviderError("one", first), ProviderError("two", second)))
+        first_success(answering(ProviderError("one", first), ProviderError("two", second)))
     assert caught.value.permanent is both
 
 
@@ -70,13 +77,13 @@ def test_when_all_fail_for_now_the_shortest_wait_is_given(
     waits: tuple[float | None, float | None], least: float
 ) -> None:
     with pytest.raises(ProviderError) as caught:
-        providers.first_success(two_writers(), answering(*(ProviderError("busy", False, wait) for wait in waits)))
+        first_success(answering(*(ProviderError("busy", False, wait) for wait in waits)))
     assert caught.value.retry_after == least
 
 
 def test_when_one_of_them_is_over_the_budget_it_is_a_budget_error() -> None:
     with pytest.raises(BudgetError, match="^a: no key; b: over$"):
-        providers.first_success(two_writers(), answering(ProviderError("no key", permanent=True), BudgetError("over")))
+        first_success(answering(ProviderError("no key", permanent=True), BudgetError("over")))
 
 
 def test_a_provider_that_is_skipped_is_logged_once_for_each_reason(

@@ -81,6 +81,9 @@ class Command(BaseCommand):
             )
         if tally.failed or tally.without_audio:
             self.stdout.write("The admin's list says why; --retry tries them again.")
+        if tally.passed_over:
+            warning = f"Warning: another provider had to serve {tally.passed_over} of them. {tally.passed_over_text}"
+            self.stderr.write(self.style.WARNING(warning))
         if tally.stopped:
             self.stderr.write(
                 self.style.ERROR(f"Stopped, {total - tally.seen} learners not looked at: {tally.stopped}")

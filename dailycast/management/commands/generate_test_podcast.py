@@ -67,6 +67,8 @@ class Command(BaseCommand):
             )
         else:
             self.stdout.write(f"Audio: none. {podcast.failure_text}")
+        if podcast.passed_over:
+            self.stderr.write(self.style.WARNING(f"Warning: {podcast.passed_over_text}"))
         self.stdout.write(f"Cost: {prices.text(podcast.cost_usd)}")
         name = display_name(podcast.user)
         self.stdout.write(self.style.SUCCESS(f"Podcast generated successfully (id={podcast.pk}) for user {name}"))
