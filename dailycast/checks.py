@@ -61,13 +61,28 @@ def check_settings_readable() -> list[CheckMessage]:
 
 
 def check_storage() -> list[CheckMessage]:
-    messages: list[CheckMessage] = []
+    messages: list[CheckMessage] = check_media_root()
     if reason := storage.unwritable_reason():
         hint = f"Make it writable for the web server's user, say: chown -R www-data {settings.MEDIA_ROOT}"
         messages.append(Warning(f"No MP3 can be saved: {reason}.", hint=hint, id="dailycast.W002"))
     if old := getattr(settings, "DEFAULT_FILE_STORAGE", None):
         messages.append(Warning("DEFAULT_FILE_STORAGE is set.", hint=S3_RECIPE % old, id="dailycast.W003"))
     return messages
+
+
+def check_media_root() -> list[CheckMessage]:
+    """Where files go when MEDIA_ROOT is as `startproject` leaves it, or a disk is not mounted."""
+    root = storage.local_path("")
+    if root is None:
+        return []
+    if not settings.MEDIA_ROOT or settings.MEDIA_URL in ("", "/"):  # Django makes "/" of an empty one
+        text = "MEDIA_ROOT or MEDIA_URL is empty: files land in the folder in which a process was started."
+        hint = 'Set both, say MEDIA_ROOT = BASE_DIR / "media" and MEDIA_URL = "/media/".'
+        return [Warning(text, hint=hint, id="dailycast.W015")]
+    if not root.exists():
+        hint = "Make it, or mount its disk: else audio is written to the disk below, and earlier audio is missing."
+        return [Warning(f"MEDIA_ROOT={settings.MEDIA_ROOT} does not exist.", hint=hint, id="dailycast.W015")]
+    return []
 
 
 def check_providers() -> list[CheckMessage]:

@@ -15,6 +15,7 @@ Names = tuple[str, ...]
 Pairs = dict[str, str]
 Money = Decimal | None
 Days = float | None
+Amount = NewType("Amount", float)  # 0 or more
 Secret = NewType("Secret", str)  # no message and no log line shows its value
 
 
@@ -55,8 +56,9 @@ class Conf:
     DAILYCAST_RUNNER: str = "thread"  # who makes what a page requests: inline, thread, worker, celery
     DAILYCAST_LEASE_SECONDS: float = 60.0  # after which a job whose worker died is taken back
     DAILYCAST_MAX_ATTEMPTS: int = 5  # of a job whose vendor fails for now
-    DAILYCAST_KEEP_CLIPS_DAYS: float = 7.0  # bought speech, stored for another attempt
+    DAILYCAST_KEEP_CLIPS_DAYS: Amount = Amount(7)  # bought speech, stored for another attempt; 0: `prune` deletes all
     DAILYCAST_KEEP_AUDIO_DAYS: Days = None  # after which `prune_podcasts` deletes audio; empty: never
+    DAILYCAST_MIN_FREE_MB: Amount = Amount(200)  # of the disk with MEDIA_ROOT: below it no audio is made; 0: no reserve
 
     DAILYCAST_DAILY_BUDGET_USD: Money = None  # empty: no limit
     DAILYCAST_COOLDOWN_HOURS: float = 24.0  # between two episodes that one learner requests
@@ -101,6 +103,13 @@ def parse_positive(value: Any) -> float:
     return number
 
 
+def parse_amount(value: Any) -> float:
+    number = float(value)
+    if not 0 <= number < float("inf"):
+        raise ValueError(number)
+    return number
+
+
 def parse_money(value: Any) -> Decimal:
     amount = Decimal(str(value).strip())
     if not (amount.is_finite() and amount >= 0):
@@ -123,6 +132,7 @@ PARSERS: dict[Any, tuple[Callable[[Any], Any], str]] = {
     float: (parse_positive, "a number above 0"),
     int: (parse_count, "a whole number above 0"),
     Days: (parse_positive, "a number above 0"),
+    Amount: (parse_amount, "a number, 0 or more"),
     Money: (parse_money, "an amount of 0 or more"),
     Names: (parse_names, "names with commas between them"),
     Pairs: (parse_pairs, "a dict, or key=value pairs with commas between them"),

@@ -27,6 +27,10 @@ class MixedMp3Error(Mp3Error):
     """A whole MP3 whose frames differ in format, as those of a variable bitrate do."""
 
 
+class StorageError(DailycastError, OSError):
+    """The storage of the audio files cannot be read or written, or its disk is nearly full."""
+
+
 class InTransactionError(DailycastError):
     """An episode was requested inside a transaction: a rollback would lose the records of what was paid."""
 

@@ -6,6 +6,7 @@ The public functions are `create_podcast_for_user`, `generate_podcast_script` an
 
 import logging
 from datetime import timedelta
+from hashlib import sha256
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
@@ -25,7 +26,7 @@ from .purchases import ledger
 from .script import grammar
 from .script.prompt import build_prompt
 from .signals import podcast_ready
-from .studio.estimate import bytes_needed
+from .studio.estimate import bytes_needed, require_writable_media
 from .studio.voices import NOT_CONFIGURED as NOT_CONFIGURED  # what the log says without AWS keys
 from .studio.voices import NoVoiceError, Speech, make_speech
 from .studio.writers import write_script
@@ -132,6 +133,7 @@ def _write(job: Job) -> None:
     context = _context(job)
     if job.row.source == Source.DAILY and (reason := skip_reason(context)):
         raise SkippedError(reason)
+    require_writable_media(job.row)
     language = choose_language(job.row.language, context)
     job.write(language=language, context=context.as_dict())
     prompt = build_prompt(context, language, job.row.minutes or conf.DAILYCAST_MINUTES)
@@ -171,6 +173,7 @@ def _speak(job: Job) -> None:
     return job.finish(
         Status.COMPLETED,
         audio_bytes=len(speech.mp3),
+        audio_sha256=sha256(speech.mp3).hexdigest(),
         duration_seconds=speech.duration,
         chapters=speech.chapters,
         cues=speech.cues,

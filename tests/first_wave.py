@@ -47,4 +47,5 @@ def restore_media(media: Path) -> None:
     for key in RECORDED["stored"]:
         (clips / f"{key}.mp3").write_bytes(speak(texts[key], 24_000))
     for pk in AUDIBLE:
-        (media / PODCASTS[pk]["audio_file"]).write_bytes(speak(PODCASTS[pk]["title"], 24_000))
+        audio = speak(PODCASTS[pk]["title"], 24_000).ljust(PODCASTS[pk]["audio_bytes"], b"\0")
+        (media / PODCASTS[pk]["audio_file"]).write_bytes(audio)

@@ -17,10 +17,12 @@ COMPLETE = {
 
 
 @pytest.fixture
-def check(settings: Any) -> Any:
+def check(settings: Any, media: Path) -> Any:
     """Runs the checks with these settings."""
 
     def run(**values: Any) -> list[tuple[str, str, str]]:
+        if not media.exists():
+            media.mkdir()
         for name, value in {**COMPLETE, **values}.items():
             setattr(settings, name, value)
         messages = check_dailycast()
@@ -110,3 +112,21 @@ def test_unwritable_media_is_named(check: Any, media: Path) -> None:
 
 def test_one_writer_with_a_key_is_enough(check: Any) -> None:
     assert check(OPENAI_API_KEY="", GEMINI_API_KEY="k", DAILYCAST_LLM_PROVIDERS=["openai", "gemini"]) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"MEDIA_ROOT": ""}, "MEDIA_ROOT or MEDIA_URL is empty"),
+        ({"MEDIA_URL": ""}, "MEDIA_ROOT or MEDIA_URL is empty"),
+        ({"MEDIA_ROOT": "/mnt/not-mounted/media"}, "MEDIA_ROOT=/mnt/not-mounted/media does not exist."),
+    ],
+)
+def test_media_that_have_no_place_are_named(check: Any, values: dict[str, str], text: str) -> None:
+    found = {code: message for code, message, _ in check(**values)}
+    assert text in found["dailycast.W015"]
+
+
+def test_a_storage_that_is_no_disk_needs_no_folder(check: Any, settings: Any) -> None:
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
+    assert check(MEDIA_ROOT="", MEDIA_URL="") == []

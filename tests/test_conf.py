@@ -42,6 +42,7 @@ def test_defaults() -> None:
         "DAILYCAST_MAX_ATTEMPTS": 5,
         "DAILYCAST_KEEP_CLIPS_DAYS": 7.0,
         "DAILYCAST_KEEP_AUDIO_DAYS": None,
+        "DAILYCAST_MIN_FREE_MB": 200.0,
         "DAILYCAST_DAILY_BUDGET_USD": None,
         "DAILYCAST_COOLDOWN_HOURS": 24.0,
         "DAILYCAST_RATE_LIMITS": {},
@@ -71,6 +72,7 @@ def test_defaults() -> None:
         ("DAILYCAST_DAILY_BUDGET_USD", "0", Decimal(0)),
         ("DAILYCAST_DAILY_BUDGET_USD", "", None),
         ("DAILYCAST_KEEP_AUDIO_DAYS", "30", 30.0),
+        ("DAILYCAST_KEEP_CLIPS_DAYS", "0", 0.0),
         ("DAILYCAST_KEEP_AUDIO_DAYS", "", None),
     ],
 )
@@ -91,6 +93,7 @@ def test_a_setting_is_read_live_whatever_its_type(name: str, given: object, read
         ("DAILYCAST_DAILY_BUDGET_USD", "-1", "DAILYCAST_DAILY_BUDGET_USD must be an amount of 0 or more, not '-1'."),
         ("DAILYCAST_DAILY_BUDGET_USD", "$5", "DAILYCAST_DAILY_BUDGET_USD must be an amount of 0 or more, not '$5'."),
         ("DAILYCAST_DAILY_BUDGET_USD", "NaN", "DAILYCAST_DAILY_BUDGET_USD must be an amount of 0 or more, not 'NaN'."),
+        ("DAILYCAST_MIN_FREE_MB", "-1", "DAILYCAST_MIN_FREE_MB must be a number, 0 or more, not '-1'."),
         ("DAILYCAST_KEEP_AUDIO_DAYS", "0", "DAILYCAST_KEEP_AUDIO_DAYS must be a number above 0, not '0'."),
         (
             "DAILYCAST_AWS_DEFAULT_CREDENTIALS",

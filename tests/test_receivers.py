@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from dailycast.models import DailyPodcast, ProviderCall
+from dailycast.audio import clips
+from dailycast.models import DailyPodcast, Kind, ProviderCall, dates
 
 
 def with_file(user: User, name: str = "podcasts/a.mp3") -> DailyPodcast:
@@ -88,3 +89,39 @@ def test_what_was_written_about_a_learner_goes_with_the_episode(alex: User) -> N
     alex.delete()
     call.refresh_from_db()
     assert (call.podcast_id, call.answer) == (None, "")
+
+
+# Clips
+
+
+def clip_of(podcast: DailyPodcast | None, key: str, days: int = 0) -> str:
+    """A stored clip that a call for `podcast` names."""
+    name = clips.file_name(key)
+    clips.store_clip(key, b"mp3")
+    day = dates.today() - timedelta(days=days)
+    ProviderCall.objects.create(podcast=podcast, day=day, provider="polly", kind=Kind.SPEECH, unit=key)
+    return name
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deleting_a_learner_deletes_the_clips_that_only_their_calls_name(alex: User) -> None:
+    kim = User.objects.create_user("kim")
+    first, second, kims = with_file(alex), with_file(alex, "podcasts/b.mp3"), with_file(kim, "podcasts/c.mp3")
+    mine = [clip_of(first, "a"), clip_of(second, "b")]
+    clip_of(first, "ab"), clip_of(second, "ab"), clip_of(None, "ab")
+    shared = [clip_of(first, "c"), clip_of(kims, "c")][0]
+    others = [shared, clip_of(kims, "d"), clip_of(None, "e")]
+    with transaction.atomic():
+        alex.delete()
+        assert all(map(default_storage.exists, mine))
+    assert not any(map(default_storage.exists, [*mine, clips.file_name("ab")]))
+    assert all(map(default_storage.exists, others))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rollback_keeps_the_clips(alex: User) -> None:
+    clip = clip_of(with_file(alex), "a")
+    with transaction.atomic():
+        alex.delete()
+        transaction.set_rollback(True)
+    assert default_storage.exists(clip)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -953,3 +954,36 @@ def test_a_killed_worker_leaves_who_was_passed_over(cloud: Cloud, alex: User, mo
     services.retry_now(DailyPodcast.objects.get())
     assert writers_asked(cloud) == ["openai", "gemini"]
     assert passed_over() == [("script", "openai")]
+
+
+# The storage
+
+
+def test_media_that_cannot_be_written_are_noticed_before_a_script_is_paid_for(
+    cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "unwritable_reason", lambda: "/media cannot be written by this user")
+    row = services.create_podcast_for_user(alex, "en")
+    assert (row.status, row.error_code, cloud.calls) == ("failed", Reason.NOT_SAVED, [])
+    assert row.error_message == (
+        "/media cannot be written by this user: make MEDIA_ROOT writable for the user of this process."
+    )
+
+
+def test_a_script_only_episode_needs_no_media(cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "unwritable_reason", lambda: "/media cannot be written by this user")
+    row = queue.submit(alex, "en", with_audio=False)
+    services.run(row.pk)
+    row.refresh_from_db()
+    assert (row.status, bool(row.script_text)) == ("completed", True)
+
+
+def test_a_damaged_file_is_made_again_from_the_bought_clips(cloud: Cloud, alex: User, media: Path) -> None:
+    cloud.script = SCRIPT
+    podcast = services.create_podcast_for_user(alex, "en")
+    bought, name = len(cloud.calls), str(podcast.audio_file.name)
+    assert podcast.audio_sha256 == sha256((media / name).read_bytes()).hexdigest()
+    (media / name).write_bytes(b"x" * (podcast.audio_bytes or 0))
+    assert not podcast.check_file(thoroughly=True)
+    again = services.retry_now(podcast)
+    assert (again.has_audio, again.check_file(thoroughly=True), len(cloud.calls)) == (True, True, bought)

@@ -3,8 +3,6 @@
 Episodes that are made at the same moment may each buy a text that they have in common.
 """
 
-from django.core.files.storage import default_storage
-
 from ..errors import Mp3Error
 from . import storage
 from .mp3 import duration
@@ -15,8 +13,7 @@ FOLDER = f"{storage.FOLDER}clips/"  # never served
 def find_clip(key: str) -> bytes | None:
     """The MP3 of the clip stored under `key`; None when there is none, or it is incomplete."""
     try:
-        with default_storage.open(file_name(key)) as file:
-            mp3: bytes = file.read()
+        mp3 = storage.read(file_name(key))
         duration(mp3)
     except (FileNotFoundError, Mp3Error):
         return None

@@ -1,4 +1,7 @@
-"""The one module that knows paths. Everything else uses Django's default storage, so that S3 needs only STORAGES."""
+"""The one module that knows paths and the storage. It is Django's default one, so that S3 needs only STORAGES.
+
+Every function raises OSError where the storage fails: StorageError for what is no OSError of its own, as with S3.
+"""
 
 import logging
 import os
@@ -8,17 +11,23 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from hashlib import sha256
 from inspect import signature
 from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.utils import timezone
 
-from ..errors import CapturedError
+from ..conf import conf
+from ..errors import CapturedError, StorageError
 
+P = ParamSpec("P")
+T = TypeVar("T")
 logger = logging.getLogger("dailycast")
 FOLDER = "podcasts/"
+EPISODE_NAME = re.compile(rf"{FOLDER}podcast_[A-Za-z0-9-]+_[0-9]+\.mp3")
 PARTIAL_SUFFIX = ".part"  # of a file that is being written, or whose process died
 
 
@@ -34,9 +43,9 @@ def write_atomic(name: str, data: bytes) -> str:
     """
     path = local_path(name)
     if path is None:
-        if default_storage.exists(name):  # else a storage that never overwrites chooses another name
-            default_storage.delete(name)
-        return default_storage.save(name, ContentFile(data))
+        if exists(name):  # else a storage that never overwrites chooses another name
+            delete(name)
+        return _call(default_storage.save, name, ContentFile(data))
     _make_folder(path.parent)
     _write_and_rename(path, data)
     return name
@@ -59,22 +68,67 @@ def free_bytes(name: str = FOLDER) -> int | None:
     return None if path is None else shutil.disk_usage(_nearest_existing(path)).free
 
 
-def require_space(needed: int) -> None:
-    """Raises OSError when nothing can be saved, or the disk has less than `needed` bytes free."""
+def require_writable() -> None:
+    """Raises StorageError when nothing can be saved."""
     if reason := unwritable_reason():
-        raise OSError(reason)
-    free = free_bytes()
-    if free is not None and free < needed:
-        raise OSError(f"the disk has {free / 1e6:.1f} MB free, and this episode may need {needed / 1e6:.1f} MB")
+        raise StorageError(f"{reason}: make MEDIA_ROOT writable for the user of this process.")
+
+
+def require_space(needed: int) -> None:
+    """Raises StorageError when nothing can be saved, or the disk would have less free than DAILYCAST_MIN_FREE_MB."""
+    require_writable()
+    free, reserve = free_bytes(), conf.DAILYCAST_MIN_FREE_MB
+    if free is not None and free - needed < reserve * 1e6:
+        missing = f"the disk has {free / 1e6:.1f} MB free, and this episode may need {needed / 1e6:.1f} MB"
+        raise StorageError(f"{missing} beside the reserve of {reserve:g} MB (DAILYCAST_MIN_FREE_MB).")
+
+
+def exists(name: str) -> bool:
+    return _call(default_storage.exists, name)
+
+
+def has_size(name: str, size: int) -> bool:
+    """Whether the file has that many bytes; True where the storage cannot tell."""
+    try:
+        return _call(default_storage.size, name) == size
+    except FileNotFoundError:  # it was deleted meanwhile
+        return False
+    except NotImplementedError:
+        return True
+
+
+def hash_of(name: str) -> str:
+    """The SHA-256 of the file, in hexadecimal digits. Raises FileNotFoundError."""
+    found = sha256()
+    with open_file(name) as file:
+        for block in _call(file.chunks):
+            found.update(block)
+    return found.hexdigest()
+
+
+def open_file(name: str) -> "File[bytes]":
+    """The file, open to be read. Raises FileNotFoundError."""
+    return _call(default_storage.open, name)
+
+
+def read(name: str) -> bytes:
+    """All bytes of the file. Raises FileNotFoundError."""
+    with open_file(name) as file:
+        data: bytes = _call(file.read)
+    return data
+
+
+def delete(name: str) -> None:
+    """Delete the file; a missing one is no error."""
+    _call(default_storage.delete, name)
 
 
 def delete_if_possible(name: str) -> None:
     """Delete `name`; a failure is only logged."""
-    deleting = CapturedError()
-    with deleting:
-        default_storage.delete(name)
-    if deleting.error:
-        logger.warning("Dailycast: %s could not be deleted: %s", name, deleting.error)
+    try:
+        delete(name)
+    except OSError as error:
+        logger.warning("Dailycast: %s could not be deleted: %s", name, error)
 
 
 def is_in_podcasts_folder(name: str) -> bool:
@@ -86,7 +140,7 @@ def is_in_podcasts_folder(name: str) -> bool:
 def list_names(folder: str) -> list[str]:
     """The names of the files in `folder`; none where there is no such folder."""
     try:
-        return [folder + file for file in default_storage.listdir(folder)[1]]
+        return [folder + file for file in _call(default_storage.listdir, folder)[1]]
     except FileNotFoundError:
         return []
 
@@ -94,7 +148,7 @@ def list_names(folder: str) -> list[str]:
 def modified_at(name: str) -> datetime:
     """When `name` was last written; now, if it has been deleted meanwhile."""
     try:
-        return default_storage.get_modified_time(name)
+        return _call(default_storage.get_modified_time, name)
     except FileNotFoundError:
         return timezone.now()
 
@@ -115,6 +169,17 @@ def display_location(name: str) -> str:
 def local_path(name: str) -> Path | None:
     """The path of `name` on this machine's disk; None when the storage is no file system."""
     return Path(default_storage.path(name)) if isinstance(default_storage, FileSystemStorage) else None
+
+
+def _call(operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """`operation(...)` of the storage; what a storage raises beside OSError becomes a StorageError."""
+    calling = CapturedError()
+    with calling:
+        return operation(*args, **kwargs)
+    error: Any = calling.error
+    if isinstance(error, OSError | NotImplementedError) or not isinstance(error, Exception):
+        raise error
+    raise StorageError(f"The storage of the files failed ({type(error).__name__}): {error}") from error
 
 
 def _nearest_existing(path: Path) -> Path:

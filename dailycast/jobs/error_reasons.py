@@ -9,6 +9,7 @@ from ..errors import (
     NeedsPersonError,
     ProviderError,
     ScriptError,
+    StorageError,
 )
 from ..models import Reason
 
@@ -18,6 +19,7 @@ REASONS: dict[type[BaseException], tuple[Reason, Reason]] = {  # before there is
     BudgetError: (Reason.BUDGET, Reason.BUDGET),
     ProviderError: (Reason.NO_SCRIPT, Reason.AUDIO_FAILED),
     ScriptError: (Reason.NO_SCRIPT, Reason.AUDIO_FAILED),
+    StorageError: (Reason.NOT_SAVED, Reason.NOT_SAVED),
     OSError: (Reason.INTERNAL, Reason.NOT_SAVED),
     NeedsPersonError: (Reason.NEEDS_PERSON, Reason.NEEDS_PERSON),
 }

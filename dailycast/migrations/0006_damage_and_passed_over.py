@@ -19,4 +19,27 @@ class Migration(migrations.Migration):
             name="passed_over",
             field=models.JSONField(blank=True, default=list, verbose_name="passed over"),
         ),
+        migrations.AlterField(
+            model_name="dailypodcast",
+            name="error_code",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("no_script", "No writer could write the script."),
+                    ("learner", "The learner's records could not be read."),
+                    ("audio_not_asked", "Script only: audio was not asked for."),
+                    ("audio_not_configured", "Script only: no voice is configured."),
+                    ("no_voice", "Script only: no voice speaks this language."),
+                    ("audio_failed", "Script only: the voice failed."),
+                    ("not_saved", "The audio file could not be saved."),
+                    ("missing", "The audio file is missing on the server."),
+                    ("pruned", "The audio was deleted because of its age; the script is kept."),
+                    ("budget", "The budget of the day does not allow it."),
+                    ("needs_person", "It was cut off too often. Look into the log, then try again."),
+                    ("internal", "Something unexpected went wrong; the log has the details."),
+                ],
+                max_length=30,
+                verbose_name="reason",
+            ),
+        ),
     ]

@@ -9,6 +9,7 @@ from .choices import Skip as Skip
 from .choices import Source as Source
 from .choices import Status as Status
 from .dates import local as local
+from .episode import FILE_FIELDS as FILE_FIELDS
 from .episode import LONGEST_NAME as LONGEST_NAME
 from .episode import WITHOUT_AUDIO as WITHOUT_AUDIO
 from .episode import DailyPodcast as DailyPodcast

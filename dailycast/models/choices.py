@@ -28,7 +28,7 @@ class Reason(models.TextChoices):
     AUDIO_NOT_CONFIGURED = "audio_not_configured", _("Script only: no voice is configured.")
     NO_VOICE = "no_voice", _("Script only: no voice speaks this language.")
     AUDIO_FAILED = "audio_failed", _("Script only: the voice failed.")
-    NOT_SAVED = "not_saved", _("Script only: the audio file could not be saved.")
+    NOT_SAVED = "not_saved", _("The audio file could not be saved.")
     MISSING = "missing", _("The audio file is missing on the server.")
     PRUNED = "pruned", _("The audio was deleted because of its age; the script is kept.")
     BUDGET = "budget", _("The budget of the day does not allow it.")

@@ -2,6 +2,7 @@
 
 import re
 import time
+from contextlib import suppress
 from copy import copy
 from datetime import date, datetime
 from math import isfinite
@@ -12,18 +13,19 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
-from django.core.files.storage import default_storage
 from django.db import connections, models, router
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from ..audio import captions, storage
+from ..errors import StorageError
 from ..script import grammar
 from .choices import NO_AUDIO, Reason, Source, Status
 from .dates import local
 
 HEARD_AT = 0.9  # of its length; from there on an episode counts as heard
+FILE_FIELDS = ("audio_file", "audio_bytes", "audio_sha256", "error_code")
 MOST_RECHECKS = 30  # of missing files, in one request
 LONGEST_NAME = 200  # bytes of a title in a file's name, of which most disks take 255
 
@@ -53,9 +55,10 @@ class PodcastQuerySet(models.QuerySet["DailyPodcast"]):
 
     def recheck_missing(self) -> None:
         """Look again for missing files: they may be back, for example because a disk is mounted again."""
-        missing = self.audible().filter(error_code=Reason.MISSING).only("audio_file", "error_code")
-        for podcast in missing[:MOST_RECHECKS]:
-            podcast.mark_missing(not default_storage.exists(str(podcast.audio_file.name)))
+        missing = self.audible().filter(error_code=Reason.MISSING).only(*FILE_FIELDS)
+        with suppress(StorageError):  # which is no proof of anything
+            for podcast in missing[:MOST_RECHECKS]:
+                podcast.check_file()
 
 
 def may_view_all(user: Any) -> bool:
@@ -159,6 +162,20 @@ class DailyPodcast(EpisodeFields):
         """The local day on which it was made."""
         return local(self.made_at).date()
 
+    def check_file(self, thoroughly: bool = False) -> bool:
+        """Whether the file is there, and the one that was made; the row is marked as missing where it is not.
+
+        By its size, and `thoroughly`, or where it was missing before, by its hash. Raises OSError.
+        """
+        name = str(self.audio_file.name)
+        is_whole = storage.is_in_podcasts_folder(name) and storage.exists(name)
+        if is_whole and self.audio_bytes is not None:
+            is_whole = storage.has_size(name, self.audio_bytes)
+        if is_whole and self.audio_sha256 and (thoroughly or self.error_code == Reason.MISSING):
+            is_whole = storage.hash_of(name) == self.audio_sha256
+        self.mark_missing(not is_whole)
+        return is_whole
+
     def mark_missing(self, is_missing: bool) -> None:
         """Save on the row that its file is missing, or that it is there again."""
         if is_missing is (self.error_code == Reason.MISSING):
@@ -242,7 +259,7 @@ class DailyPodcast(EpisodeFields):
         lock_learner(self.user_id)
         seconds = int(time.time())
         name = storage.episode_name(self.user_id, seconds)
-        while DailyPodcast.objects.filter(audio_file=name).exists() or default_storage.exists(name):
+        while DailyPodcast.objects.filter(audio_file=name).exists() or storage.exists(name):
             seconds += 1
             name = storage.episode_name(self.user_id, seconds)
         return name

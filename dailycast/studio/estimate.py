@@ -2,7 +2,9 @@
 
 from decimal import Decimal
 
+from ..audio import storage
 from ..languages.table import get_language
+from ..models import DailyPodcast
 from ..purchases import prices
 from .providers import voices, writers
 from .voices import speaks
@@ -27,6 +29,12 @@ def estimate(language: str, minutes: float) -> Decimal | None:
         prices.cost(f"{each.name}/{voice.engine}", characters, unbilled=each.unbilled()) for each, voice in spoken
     ]
     return prices.add(*script, *speech)
+
+
+def require_writable_media(podcast: DailyPodcast) -> None:
+    """Raises StorageError where its audio could not be saved: a script would be paid for that nobody could hear."""
+    if podcast.with_audio and voices.configured():
+        storage.require_writable()
 
 
 def bytes_needed(script_text: str) -> int:

@@ -1,5 +1,6 @@
 """Private audio: people who may see an episode may hear it and seek in it. For all others the file does not exist."""
 
+import logging
 import re
 from collections.abc import AsyncIterator, Iterator
 from hashlib import sha256
@@ -8,7 +9,6 @@ from urllib.parse import quote, urlsplit
 from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_not_required
 from django.core.files import File
-from django.core.files.storage import default_storage
 from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -20,10 +20,13 @@ from django.views.decorators.http import require_safe
 from ..audio import clips, storage
 from ..audio.storage import FOLDER
 from ..conf import conf
-from ..models import DailyPodcast, Status
+from ..errors import StorageError
+from ..models import FILE_FIELDS, DailyPodcast, Status
 from . import signed_urls
 from .redaction import redact_token
 
+logger = logging.getLogger("dailycast")
+RETRY_AFTER = 60  # seconds
 BLOCK_BYTES = 64 * 1024  # read at a time
 FORBIDDEN_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 BYTE_RANGE = re.compile(r"bytes=([0-9]{0,100})-([0-9]{0,100})", re.IGNORECASE)
@@ -75,12 +78,19 @@ def audio_response(request: HttpRequest, podcast: DailyPodcast) -> HttpResponseB
 
     Answers one byte range (RFC 9110, section 14): browsers need it to seek, and Django's file responses do not
     support it. nginx sends the file where DAILYCAST_ACCEL_PREFIX is set. For a storage on another host it redirects to
-    a new URL of that storage. A missing file is 404, and the row is marked as missing.
+    a new URL of that storage. A file that is missing, or has another size than the one that was made, is 404, and the
+    row is marked as missing. A storage that does not answer is 503.
     """
+    try:
+        return _audio_response(request, podcast)
+    except StorageError as error:
+        logger.error("Dailycast: episode %s: %s", podcast.pk, error)
+        return HttpResponse(status=503, headers={"Retry-After": str(RETRY_AFTER), "Cache-Control": "no-store"})
+
+
+def _audio_response(request: HttpRequest, podcast: DailyPodcast) -> HttpResponseBase:
     name = str(podcast.audio_file.name)
-    exists = storage.is_in_podcasts_folder(name) and default_storage.exists(name)
-    podcast.mark_missing(not exists)
-    if not exists:
+    if not podcast.check_file():
         raise Http404
     disposition = content_disposition_header(True, podcast.file_title) if "download" in request.GET else None
     if storage.local_path(name) is None:
@@ -100,7 +110,7 @@ def audio_response(request: HttpRequest, podcast: DailyPodcast) -> HttpResponseB
 
 def _open_or_404(name: str) -> "File[bytes]":
     try:
-        return default_storage.open(name)
+        return storage.open_file(name)
     except FileNotFoundError:  # it was pruned after the check
         raise Http404 from None
 
@@ -116,7 +126,7 @@ def _podcast_or_404(request: HttpRequest, path: str) -> DailyPodcast:
     if not is_clean(path) or not path.startswith(FOLDER) or path.startswith(clips.FOLDER):
         raise Http404
     rows = DailyPodcast.objects.visible_to(request.user).filter(audio_file=path, status=Status.COMPLETED)
-    podcast = rows.only("audio_file", "completed_at", "updated_at", "title", "error_code").first()
+    podcast = rows.only(*FILE_FIELDS, "completed_at", "updated_at", "title").first()
     if podcast is None or podcast.audio_file.name != path:  # MariaDB compares without regard to case
         raise Http404
     return podcast

@@ -11,12 +11,17 @@ from django.core.files.storage import default_storage
 from django.test import Client
 from django.utils import timezone
 
+from dailycast import services
 from dailycast.audio import storage
 from dailycast.models import DailyPodcast, Status
+from dailycast.tts.base import Clip, TTSProvider, Voice
+from tests.cloud.speech import speak
 
 pytest.importorskip("storages.backends.s3", reason="needs dailycast[s3]")
 ThreadedMotoServer = pytest.importorskip("moto.server", reason="needs moto[s3,server]").ThreadedMotoServer
 boto3 = import_module("boto3")
+Config = import_module("botocore.config").Config
+ClientError = import_module("botocore.exceptions").ClientError
 AUDIO = bytes(range(256)) * 4
 NAME = "podcasts/podcast_1_1701920000.mp3"
 
@@ -90,3 +95,56 @@ def test_the_object_of_a_deleted_episode_is_deleted_after_the_commit(
         episode.delete()
         assert names(bucket) == [NAME]
     assert names(bucket) == []
+
+
+# What an S3 that does not answer does
+
+
+@pytest.fixture(params=["refused", "no bucket", "no permission"])
+def broken(request: pytest.FixtureRequest, bucket: Any, settings: Any) -> Iterator[None]:
+    settings.STORAGES["default"]["OPTIONS"] |= {"client_config": Config(retries={"total_max_attempts": 1})}
+    if request.param == "refused":
+        settings.STORAGES["default"]["OPTIONS"] |= {"endpoint_url": "http://127.0.0.1:9"}
+    elif request.param == "no bucket":
+        settings.STORAGES["default"]["OPTIONS"] |= {"bucket_name": "nobodys"}
+    settings.STORAGES = {**settings.STORAGES}
+    if request.param != "no permission":
+        yield
+        return
+
+    def refuse(self: Any, operation: str, kwargs: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, operation)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.client.BaseClient._make_api_call", refuse)
+        yield
+
+
+@pytest.mark.parametrize("broken", ["refused", "no permission"], indirect=True)
+def test_a_listener_is_told_to_come_back(episode: DailyPodcast, client: Client, broken: None) -> None:
+    client.force_login(episode.user)
+    response = client.get(f"/media/{NAME}")
+    assert (response.status_code, response["Retry-After"]) == (503, "60")
+    episode.refresh_from_db()
+    assert episode.has_audio
+
+
+def test_an_episode_keeps_its_script(alex: User, broken: None, settings: Any) -> None:
+    settings.DAILYCAST_TTS_PROVIDERS = ["tests.audio.test_s3.Hum"]
+    podcast = services.create_podcast_for_user(alex, "en")
+    assert (podcast.status, podcast.error_code, bool(podcast.script_text)) == ("completed", "not_saved", True)
+    assert "The storage of the files failed" in podcast.error_message
+
+
+class Hum(TTSProvider):
+    name = "hum"
+    remote = False
+
+    def missing(self) -> str:
+        return ""
+
+    def voice(self, language: str) -> Voice:
+        return Voice("Anna", engine="hum", format="mp3-24")
+
+    def speak(self, text: str, voice: Voice, timeout: float) -> Clip:
+        return Clip(speak(text, 24_000), characters=0)

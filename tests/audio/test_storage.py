@@ -9,6 +9,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from dailycast.audio import storage
+from dailycast.errors import StorageError
 
 NAME = "podcasts/podcast_1_1701920000.mp3"
 IN_MEMORY = {
@@ -124,16 +125,21 @@ def test_another_storage_is_not_tested_for_writing(in_memory: None) -> None:
     assert storage.unwritable_reason() == ""
 
 
-def test_a_disk_with_enough_space_is_no_error(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "free_bytes", lambda: 3_000_000)
+@pytest.mark.parametrize("reserve", [0, 200])
+def test_a_disk_with_enough_space_is_no_error(
+    media: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, reserve: int
+) -> None:
+    settings.DAILYCAST_MIN_FREE_MB = reserve
+    monkeypatch.setattr(storage, "free_bytes", lambda: 3_000_000 + reserve * 1_000_000)
     storage.require_space(3_000_000)
 
 
 def test_a_disk_without_enough_space_is_an_error_that_says_how_much_is_needed(
     media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage, "free_bytes", lambda: 2_940_000)
-    with pytest.raises(OSError, match=r"^the disk has 2\.9 MB free, and this episode may need 3\.0 MB$"):
+    monkeypatch.setattr(storage, "free_bytes", lambda: 202_940_000)
+    needed = r"this episode may need 3\.0 MB beside the reserve of 200 MB \(DAILYCAST_MIN_FREE_MB\)\."
+    with pytest.raises(StorageError, match=rf"^the disk has 202\.9 MB free, and {needed}$"):
         storage.require_space(3_000_000)
 
 
@@ -141,7 +147,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_however_much_space_there_is
     media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(OSError, match="cannot be written by this user$"):
+    with pytest.raises(OSError, match="cannot be written by this user: make MEDIA_ROOT writable"):
         storage.require_space(0)
 
 

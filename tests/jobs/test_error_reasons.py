@@ -11,6 +11,7 @@ from dailycast.errors import (
     ProviderError,
     ProviderNotConfigured,
     ScriptError,
+    StorageError,
     ThrottledError,
     VendorWideError,
 )
@@ -27,6 +28,7 @@ EXPECTED = [
     (ThrottledError("too many calls"), Reason.NO_SCRIPT, Reason.AUDIO_FAILED),
     (ScriptError("nothing to speak"), Reason.NO_SCRIPT, Reason.AUDIO_FAILED),
     (OSError(28, "No space left on device"), Reason.INTERNAL, Reason.NOT_SAVED),
+    (StorageError("The storage failed"), Reason.NOT_SAVED, Reason.NOT_SAVED),
     (NeedsPersonError("begun 5 times"), Reason.NEEDS_PERSON, Reason.NEEDS_PERSON),
 ]
 UNEXPECTED = [RuntimeError("a bug"), DatabaseError("no such column"), KeyboardInterrupt()]

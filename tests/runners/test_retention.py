@@ -3,19 +3,23 @@
 import io
 import os
 import time
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
 
 from dailycast.audio import clips, storage
+from dailycast.errors import StorageError
 from dailycast.models import DailyPodcast, Kind, Outcome, ProviderCall, Reason, Status, dates
 from dailycast.runners.retention import GROUPED_BY, Pruned, _merge, prune
 from tests.jobs.rows import in_threads
@@ -64,7 +68,7 @@ def test_clips_are_stored_for_a_week(db: None, media: Path, settings: Any) -> No
 
 
 def test_no_other_file_is_taken_for_a_clip(db: None, media: Path) -> None:
-    others = [old_file(media, name, 900) for name in ("podcasts/podcast_1_2.mp3", "clips/a.mp3", "podcasts/notes.txt")]
+    others = [old_file(media, name, 900) for name in ("podcasts/podcast_1_2.wav", "clips/a.mp3", "podcasts/notes.txt")]
     assert prune() == Pruned()
     assert all(path.exists() for path in others)
 
@@ -181,7 +185,123 @@ def test_the_command_prints_what_was_deleted(alex: User, media: Path, settings: 
     call()
     out = io.StringIO()
     call_command("prune_podcasts", stdout=out)
-    assert out.getvalue() == "Deleted: 1 clips, 1 audio files. Summed up: 1 calls.\n"
+    files = "1 clips, 1 audio files, 0 audio files that no episode has"
+    assert out.getvalue() == f"Deleted: {files}. Summed up: 1 calls.\n"
+
+
+# Files that no episode has
+
+
+def test_audio_that_no_row_names_is_deleted_after_a_day(alex: User, media: Path) -> None:
+    mine = episode_with_audio(alex, media, 0)
+    then = time.time() - 2 * DAY
+    os.utime(media / str(mine.audio_file), (then, then))
+    kept = [
+        old_file(media, name, days)
+        for name, days in {
+            "podcasts/podcast_1_1701920000.mp3": 0.9,
+            "podcasts/podcast_1_1701920001.mp3": -3,  # of a clock that is ahead
+            "podcasts/podcast_1_1701920002.MP3": 9,
+            "podcasts/podcast_1_1701920003.mp3.bak": 9,
+            "podcasts/lecture_1_1701920004.mp3": 9,
+            "podcasts/old/podcast_1_1701920005.mp3": 9,
+            "podcast_1_1701920006.mp3": 9,
+        }.items()
+    ]
+    orphans = [old_file(media, f"podcasts/podcast_{user}_1701920007.mp3", 1.1) for user in (1, "a-b-c", 77)]
+    assert prune() == Pruned(orphans=3)
+    assert not any(path.exists() for path in orphans)
+    assert all(path.exists() for path in [*kept, media / str(mine.audio_file)])
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.RUNNING, Status.FAILED])
+def test_audio_of_a_row_that_is_not_completed_is_no_orphan(alex: User, media: Path, status: Status) -> None:
+    path = old_file(media, "podcasts/podcast_1_1701920000.mp3", 9)
+    DailyPodcast.objects.create(user=alex, status=status, audio_file="podcasts/podcast_1_1701920000.mp3")
+    assert prune() == Pruned()
+    assert path.exists()
+
+
+@pytest.fixture(params=["audio_file varchar(100)", "file varchar(100)"])
+def prototype(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[str]:
+    """The table that an upgrade from an earlier app leaves, with its columns."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE dailycast_prototype (id integer, {request.param})")
+        cursor.execute("INSERT INTO dailycast_prototype VALUES (1, 'podcasts/podcast_1_1701920000.mp3')")
+    yield request.param
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE dailycast_prototype")
+
+
+def test_audio_of_an_earlier_app_is_kept(prototype: str, media: Path) -> None:
+    theirs, nobodys = (old_file(media, f"podcasts/podcast_1_170192000{number}.mp3", 900) for number in (0, 1))
+    assert prune() == Pruned(orphans="audio_file" in prototype)
+    assert (theirs.exists(), nobodys.exists()) == (True, "audio_file" not in prototype)
+
+
+# Only saying it
+
+
+def test_a_dry_run_counts_and_changes_nothing(alex: User, media: Path, settings: Any) -> None:
+    settings.DAILYCAST_KEEP_AUDIO_DAYS = 1
+    episode_with_audio(alex, media, 2)
+    for name, days in (("podcasts/clips/a.mp3", 8), ("podcasts/podcast_9_9.mp3", 2), ("podcasts/.b.part", 9)):
+        old_file(media, name, days)
+    call()
+    call(answer="a script")
+    before = (
+        [*map(str, sorted(media.rglob("*")))],
+        list(DailyPodcast.objects.values()),
+        list(ProviderCall.objects.values()),
+    )
+    out = io.StringIO()
+    call_command("prune_podcasts", "--dry-run", stdout=out)
+    files = "1 clips, 1 audio files, 1 audio files that no episode has"
+    assert out.getvalue() == f"To delete: {files}. To sum up: 1 calls.\n"
+    after = (
+        [*map(str, sorted(media.rglob("*")))],
+        list(DailyPodcast.objects.values()),
+        list(ProviderCall.objects.values()),
+    )
+    assert after == before
+
+
+def test_clips_may_be_kept_for_no_day(db: None, media: Path, settings: Any) -> None:
+    settings.DAILYCAST_KEEP_CLIPS_DAYS = 0
+    clip = old_file(media, clips.file_name("young"), 0.001)
+    assert prune() == Pruned(clips=1)
+    assert not clip.exists()
+
+
+# Damage
+
+
+def test_a_check_finds_what_has_the_right_size_and_another_content(alex: User, media: Path) -> None:
+    whole, swapped, older, gone, short = (episode_with_audio(alex, media, 0) for _ in range(5))
+    for podcast in (whole, swapped):
+        DailyPodcast.objects.filter(pk=podcast.pk).update(audio_sha256=sha256(b"mp3").hexdigest())
+    (media / str(swapped.audio_file)).write_bytes(b"MP3")
+    (media / str(gone.audio_file)).unlink()
+    (media / str(short.audio_file)).write_bytes(b"mp")
+    out, err = io.StringIO(), io.StringIO()
+    call_command("prune_podcasts", "--verify", stdout=out, stderr=err)
+    damaged = {swapped.pk, gone.pk, short.pk}
+    assert "Missing or damaged: 3 audio files." in out.getvalue()
+    assert [int(line.split()[1].rstrip(":")) for line in err.getvalue().splitlines()] == sorted(damaged)
+    assert {row.pk for row in DailyPodcast.objects.filter(error_code=Reason.MISSING)} == damaged
+    assert DailyPodcast.objects.get(pk=older.pk).audio_sha256 == sha256(b"mp3").hexdigest()
+    assert not DailyPodcast.objects.get(pk=short.pk).audio_sha256
+    prune()  # which looks for files that are back
+    assert {row.pk for row in DailyPodcast.objects.filter(error_code=Reason.MISSING)} == damaged
+
+
+def test_a_storage_that_does_not_answer_is_said(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(folder: str) -> list[str]:
+        raise StorageError("The storage of the files failed (ClientError): 403")
+
+    monkeypatch.setattr(storage, "list_names", fail)
+    with pytest.raises(CommandError, match="403"):
+        call_command("prune_podcasts", stdout=io.StringIO())
 
 
 @pytest.mark.django_db(transaction=True)

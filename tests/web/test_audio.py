@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -254,6 +255,8 @@ def test_a_malformed_range_or_several_ranges_give_the_whole_file(owner: Browser,
 
 
 def test_an_empty_file_has_no_range(owner: Browser) -> None:
+    """Of a host's own row, which has no size."""
+    DailyPodcast.objects.update(audio_bytes=None)
     storage.write_atomic(NAME, b"")
     assert (owner.get(URL).status_code, owner.get(URL)["Content-Length"]) == (200, "0")
     assert owner.get(URL, headers={"Range": "bytes=0-"})["Content-Range"] == "bytes */0"
@@ -276,6 +279,7 @@ def test_a_browser_that_has_the_file_gets_304(owner: Browser) -> None:
 def test_the_etag_is_strong_and_changes_with_the_audio(owner: Browser, episode: DailyPodcast) -> None:
     first = owner.get(URL)["ETag"]
     assert (first[0], first[-1], owner.get(URL)["ETag"]) == ('"', '"', first)
+    DailyPodcast.objects.update(audio_bytes=len(AUDIO) - 1)
     storage.write_atomic(NAME, AUDIO[:-1])
     second = owner.get(URL)["ETag"]
     DailyPodcast.objects.filter(pk=episode.pk).update(
@@ -334,6 +338,7 @@ def test_the_file_is_closed_when_the_response_ends(
 
 
 def test_a_long_file_is_sent_in_blocks(owner: Browser, client: Client) -> None:
+    DailyPodcast.objects.update(audio_bytes=150_000)
     storage.write_atomic(NAME, b"x" * 150_000)
     client.cookies = owner.cookies
     response: Any = client.get(URL, headers={"Range": "bytes=10000-"})
@@ -341,6 +346,7 @@ def test_a_long_file_is_sent_in_blocks(owner: Browser, client: Client) -> None:
 
 
 def test_an_asgi_server_streams_the_file_asynchronously(episode: DailyPodcast, opened: "list[File[Any]]") -> None:
+    DailyPodcast.objects.update(audio_bytes=10 * len(AUDIO))
     storage.write_atomic(NAME, AUDIO * 10)
     client = AsyncClient()
     client.force_login(episode.user)
@@ -352,6 +358,44 @@ def test_an_asgi_server_streams_the_file_asynchronously(episode: DailyPodcast, o
 
     assert async_to_sync(listen)() == (206, [65536, 34464])
     assert [file.closed for file in opened] == [True]
+
+
+@pytest.mark.parametrize("damaged", [AUDIO[:-1], b"", AUDIO + b"x"], ids=["truncated", "emptied", "swapped"])
+def test_a_file_of_another_size_is_missing(owner: Browser, episode: DailyPodcast, damaged: bytes) -> None:
+    storage.write_atomic(NAME, damaged)
+    assert owner.get(URL).status_code == 404
+    episode.refresh_from_db()
+    assert (episode.error_code, episode.has_audio) == (Reason.MISSING, False)
+    storage.write_atomic(NAME, AUDIO)
+    assert owner.get(URL).status_code == 200
+    episode.refresh_from_db()
+    assert episode.has_audio
+
+
+def test_a_swapped_file_that_a_check_has_found_stays_missing(owner: Browser, episode: DailyPodcast) -> None:
+    DailyPodcast.objects.update(audio_sha256=sha256(AUDIO).hexdigest(), error_code=Reason.MISSING)
+    storage.write_atomic(NAME, AUDIO[::-1])
+    assert owner.get(URL).status_code == 404
+    storage.write_atomic(NAME, AUDIO)
+    assert owner.get(URL).status_code == 200
+
+
+def test_a_storage_that_does_not_answer_is_503(
+    owner: Browser, episode: DailyPodcast, monkeypatch: pytest.MonkeyPatch, logged: pytest.LogCaptureFixture
+) -> None:
+    def fail(*args: object) -> None:
+        raise SdkError("no route")
+
+    monkeypatch.setattr(FileSystemStorage, "exists", fail)
+    response = owner.get(URL)
+    assert (response.status_code, response["Retry-After"]) == (503, "60")
+    episode.refresh_from_db()
+    assert episode.has_audio
+    assert any(f"episode {episode.pk}: The storage of the files failed" in line for line in logged.messages)
+
+
+class SdkError(Exception):
+    """As botocore has its own errors, which are no OSError."""
 
 
 @pytest.fixture
