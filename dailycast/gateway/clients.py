@@ -104,7 +104,7 @@ class WatchedBackend:
 
 
 class WatchedStream:
-    """A stream of httpcore. A kept connection is registered again by each call that writes to it."""
+    """A stream of httpcore. A connection that is used again is registered by each call that writes to it."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
@@ -174,7 +174,7 @@ class GuardedPool:
         asked = {name: value for name, value in (headers or {}).items() if name.lower() != "accept-encoding"}
         asked["Accept-Encoding"] = NOT_PACKED
         options |= {"preload_content": False, "decode_content": False, "enforce_content_length": True}
-        options["redirect"] = False
+        options["redirect"] = False  # urllib3 follows them itself
         response = super().urlopen(method, url, body, asked, *args, **options)  # type: ignore[misc]
         try:
             encoding = response.headers.get("content-encoding", "")
@@ -182,10 +182,10 @@ class GuardedPool:
         finally:
             response.close()
             response.release_conn()
-        kept = {name: value for name, value in response.headers.items() if name.lower() not in REPLACED}
+        others = {name: value for name, value in response.headers.items() if name.lower() not in REPLACED}
         return type(response)(
             BytesIO(content),
-            {**kept, "Content-Length": str(len(content))},
+            {**others, "Content-Length": str(len(content))},
             response.status,
             version=response.version,
             reason=response.reason,
@@ -200,7 +200,7 @@ def _blocks(response: Any) -> Iterable[bytes]:
 
 
 class GuardedConnection:
-    """A connection of urllib3. A kept one is registered again by each call that sends on it."""
+    """A connection of urllib3. One that is used again is registered by each call that sends on it."""
 
     vendor: Vendor
     failures: tuple[type[Exception], ...]
