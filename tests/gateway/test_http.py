@@ -1,6 +1,7 @@
 import gzip
 import ssl
 import time
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -132,3 +133,14 @@ def test_our_own_error_is_found_in_the_one_of_an_sdk() -> None:
     assert http.own_error(outer) is own
     assert http.own_error(own) is own
     assert http.own_error(ValueError()) is None
+
+
+def test_a_bomb_is_unpacked_only_up_to_the_limit() -> None:
+    bomb = gzip.compress(bytes(50_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ProviderError, match="is longer than 1 MB"):
+            VENDOR.read_body(200, "gzip", [bomb])
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
