@@ -15,6 +15,7 @@ from ..script.prompt import Prompt as Prompt
 
 TOKENS_PER_SECOND = 40  # of speech: English takes 4, Japanese 7, and Hindi 39 where a tokenizer falls back to bytes
 MIN_TOKENS, MAX_TOKENS = 2_000, 16_000
+MAX_COMPLETION = 4_000_000  # bytes of an answer: over 100 a token, and JSON may take 6 for one
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,27 @@
 """Google Gemini, through google-genai where that is installed, else through google-generativeai's REST client."""
 
+import json
 import os
 import re
 import sys
 import warnings
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from typing import Any
 
 from ..conf import conf
 from ..errors import ProviderError
-from ..gateway.http import key_problem, validate_url
+from ..gateway.clients import guard_httpx, guard_requests
+from ..gateway.http import Vendor, key_problem, validate_url
 from ..gateway.messages import no_answer_error
 from ..gateway.provider import bill_errors, require
-from .base import Completion, LLMProvider, Prompt, cut_error, empty_error, http_error, token_limit
+from .base import MAX_COMPLETION, Completion, LLMProvider, Prompt, cut_error, empty_error, http_error, token_limit
 
 Answer = dict[str, Any]  # a GenerateContentResponse in snake_case, the same from both SDKs
 Errors = tuple[type[Exception], ...]
 
+VENDOR = Vendor("Gemini", "GEMINI_BASE_URL", MAX_COMPLETION)
 ENDPOINT = "https://generativelanguage.googleapis.com"
 THINKING_TOKENS = 8_000  # the tokens of thoughts count towards the limit of the answer
 FINISHED = ("STOP", "FINISH_REASON_UNSPECIFIED", None)  # no reason means that the answer was not cut
@@ -64,11 +67,21 @@ class GenaiClient:
         sdk = require("google.genai", "genai")
         options = {"base_url": endpoint, "api_version": "v1beta"}  # as in the older SDK; some releases default to v1
         self.client = sdk.Client(api_key=key, vertexai=False, http_options=options)
+        self._guard(self.client._api_client)
         self.status_errors: type[Exception] = require("google.genai.errors", "genai").APIError
         self.connection_errors: Errors = tuple(
             getattr(sys.modules[name], error) for name, error in TRANSPORT_ERRORS if name in sys.modules
         )
         self.format_errors: Errors = (ValueError, AttributeError, TypeError)  # raised for an unexpected body
+
+    @staticmethod
+    def _guard(api: Any) -> None:
+        if hasattr(api, "_httpx_client"):
+            guard_httpx(api._httpx_client, VENDOR)
+        else:  # before 1.8
+            api._request_unauthorized = partial(
+                _send_by, guard_requests(require("requests", "genai").Session(), VENDOR)
+            )
 
     def generate(self, prompt: Prompt, model: str, max_tokens: int, timeout: float) -> Answer:
         config = {
@@ -79,6 +92,14 @@ class GenaiClient:
         response = self.client.models.generate_content(model=model, contents=prompt.user, config=config)
         answer: Answer = response.model_dump(mode="json")
         return answer
+
+
+def _send_by(session: Any, request: Any, stream: bool) -> Any:
+    """In place of google-genai's own method, which makes a `requests.Session` of its own for each call."""
+    body = json.dumps(request.data)
+    response = session.request(request.method, request.url, headers=request.headers, data=body, timeout=request.timeout)
+    require("google.genai.errors", "genai").APIError.raise_for_response(response)
+    return require("google.genai._api_client", "genai").HttpResponse(response.headers, [response.text])
 
 
 class GenerativeaiClient:
@@ -96,6 +117,7 @@ class GenerativeaiClient:
         anonymous = require("google.auth.credentials", "gemini").AnonymousCredentials()
         options = {"api_endpoint": endpoint}
         self.client = sdk.GenerativeServiceClient(transport="rest", credentials=anonymous, client_options=options)
+        guard_requests(self.client.transport._session, VENDOR)
         self.key = key
         self.not_signed_in = require("google.auth.exceptions", "gemini").GoogleAuthError
         self.status_errors: type[Exception] = require("google.api_core.exceptions", "gemini").GoogleAPICallError

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..conf import conf
 from ..errors import ProviderError, VendorWideError
-from ..gateway.http import key_problem, validate_url
+from ..gateway.clients import guard_httpx
+from ..gateway.http import Vendor, key_problem, own_error, validate_url
 from ..gateway.messages import no_answer_error
 from ..gateway.provider import bill_errors, require
-from .base import Completion, LLMProvider, Prompt, cut_error, empty_error, http_error, token_limit
+from .base import MAX_COMPLETION, Completion, LLMProvider, Prompt, cut_error, empty_error, http_error, token_limit
 
 if TYPE_CHECKING:
     from openai import APIStatusError, OpenAI
     from openai.types.chat import ChatCompletion
 
+VENDOR = Vendor("OpenAI", "OPENAI_BASE_URL", MAX_COMPLETION)
 REASONING_MODEL = re.compile(r"(^|/)gpt-[56]")  # the older families reject `reasoning_effort`
 OPTIONAL_PARAMETERS = {
     "reasoning_effort": "",
@@ -65,7 +67,7 @@ def _send(request: dict[str, Any], timeout: float) -> "ChatCompletion":
     try:
         answer: ChatCompletion = client.chat.completions.create(**request, timeout=timeout)
     except sdk.APIConnectionError as error:
-        raise no_answer_error("OpenAI", timeout, "OPENAI_BASE_URL") from error
+        raise own_error(error) or no_answer_error("OpenAI", timeout, "OPENAI_BASE_URL") from error
     except sdk.APIStatusError as error:
         simpler = _without_rejected_parameter(request, error)
         if simpler == request:
@@ -83,6 +85,7 @@ def _client(key: str, base_url: str, pid: int) -> "OpenAI":
     client: OpenAI = require("openai", "openai").OpenAI(
         api_key=key or "no-key", base_url=base_url or None, max_retries=0
     )
+    guard_httpx(client._client, VENDOR)
     return client
 
 

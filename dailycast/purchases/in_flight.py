@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from ..errors import CapturedError, ProviderError, ThrottledError
+from ..gateway.connection import Connection
 from ..jobs.job import Job
 from ..jobs.stopping import stopping
 from . import rate_limits
@@ -31,14 +32,20 @@ class InFlightCall(CapturedError, Generic[T]):  # noqa: N818  # no exception its
     def __init__(self, call: Callable[[], T], starts_at: float = 0.0, ends_at: float = INFINITY) -> None:
         self.call, self.starts_at, self.ends_at = call, starts_at, ends_at
         self.cancelled = threading.Event()
+        self.connection = Connection()
 
     def run(self, ended: "queue.SimpleQueue[InFlightCall[T]]") -> None:
-        with self:
+        with self, self.connection:
             if self.cancelled.wait(self.starts_at - time.monotonic()):
                 raise ProviderError("It was not called: another call failed before.", permanent=True, billed=())
             self.answer = self.call()
         self.has_ended = True
         ended.put(self)
+
+    def give_up(self) -> None:
+        """End its connection, so that its thread ends, too; a call that still waits for its start time is not made."""
+        self.cancelled.set()
+        self.connection.close()
 
 
 class InFlightCalls(Generic[A]):
@@ -68,6 +75,11 @@ class InFlightCalls(Generic[A]):
         for call in self.attempts:
             call.cancelled.set()
 
+    def give_up(self) -> None:
+        """Give up all that have not ended, because nobody waits for them any more."""
+        for call in self.attempts:
+            call.give_up()
+
     def next_timeout(self) -> float:
         """The seconds until the first of them is out of time; infinity when there is none."""
         return min((self._ends_at(call) for call in self.attempts), default=INFINITY) - time.monotonic()
@@ -83,9 +95,11 @@ class InFlightCalls(Generic[A]):
         return [(self.attempts.pop(call), call) for call in ended if call in self.attempts]  # else it was given up
 
     def pop_expired(self) -> list[tuple[Attempt[A], InFlightCall[A]]]:
-        """Those that are out of time. Their threads are daemons, so they may run on."""
+        """Those that are out of time. They are given up."""
         now = time.monotonic()
         expired = [call for call in self.attempts if self._ends_at(call) <= now]
+        for call in expired:
+            call.give_up()
         return [(self.attempts.pop(call), call) for call in expired]
 
     def _ends_at(self, call: InFlightCall[A]) -> float:

@@ -64,7 +64,7 @@ class PurchaseScheduler(Generic[A]):
                     self.in_flight.cancel_unstarted()
                 self.collect_results(pause)
         finally:  # Ctrl-C, too
-            self.in_flight.cancel_unstarted()
+            self.in_flight.give_up()
         if self.error is not None:
             raise self.error
         return [attempt.answers[0] for attempt in self.attempts]

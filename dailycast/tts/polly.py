@@ -13,7 +13,8 @@ from typing import Any
 
 from ..conf import conf
 from ..errors import NoEngineError, ProviderError, ProviderNotConfigured, ThrottledError, VendorWideError
-from ..gateway.http import TRANSIENT_STATUSES, parse_retry_after
+from ..gateway.clients import guard_boto3
+from ..gateway.http import CONNECT_TIMEOUT, TRANSIENT_STATUSES, Vendor, own_error, parse_retry_after
 from ..gateway.messages import no_answer_error, redact_and_shorten
 from ..gateway.provider import bill_errors, require
 from ..languages.table import primary_subtag
@@ -22,7 +23,8 @@ from .base import Clip, TTSProvider, Voice, whole
 logger = logging.getLogger("dailycast")
 MAX_CHARACTERS = 2_800  # of a clip; Polly accepts 3,000
 PARALLEL = 8  # Polly's limit is 8 calls a second, 18 neural ones at once
-CONNECT_TIMEOUT, READ_TIMEOUT = 5, 30  # seconds, at most
+READ_TIMEOUT = 30  # seconds, at most
+VENDOR = Vendor("Polly", "AWS_ENDPOINT_URL_POLLY or AWS_REGION", max_body=10_000_000)  # a clip has some 500 KB
 SAMPLE_RATES = {"standard": "22050"}  # Hz, else 24,000: each engine's own
 
 ENGINE_FALLBACKS = {  # the engine that is set -> the engines to try, in this order
@@ -189,7 +191,7 @@ def _synthesize(text: str, voice: Voice, timeout: float) -> tuple[bytes, int | N
     except errors.ClientError as error:
         raise _client_error(error, voice) from error
     except (errors.ConnectionError, errors.HTTPClientError, errors.IncompleteReadError) as error:
-        raise no_answer_error("Polly", timeout, "AWS_REGION") from error
+        raise own_error(error) or no_answer_error("Polly", timeout, "AWS_REGION") from error
     except (errors.BotoCoreError, ValueError) as error:  # no credentials, an invalid region or endpoint
         reason = redact_and_shorten(str(error))
         message = f"Polly could not be called: {reason} Check AWS_REGION, the keys and AWS_ENDPOINT_URL_POLLY."
@@ -227,7 +229,7 @@ def _cached_client(keys: tuple[str, str, str], region: str, endpoint: str | None
         read_timeout=timeout,
         max_pool_connections=MAX_CONNECTIONS,
     )
-    return session.client("polly", endpoint_url=endpoint, config=config)
+    return guard_boto3(session.client("polly", endpoint_url=endpoint, config=config), VENDOR)
 
 
 def _client_error(error: Any, voice: Voice) -> ProviderError:

@@ -7,18 +7,24 @@ import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import repeat
 from select import select
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from .wire import Fault, Reply, Request
+from .wire import DRIPS, Fault, Reply, Request
 
 if TYPE_CHECKING:
     from .server import Cloud
 
 PIECE = 16_384  # bytes in a chunk
 HALVED = {Fault.CUT_LENGTH, Fault.CUT_CHUNKED, Fault.CUT_SILENT}
-SLOW = {Fault.HANG, Fault.DRIP}  # in flight until the last byte
+SLOW = {Fault.HANG, *DRIPS}  # in flight until the last byte
+ENDLESS = {Fault.ENDLESS, Fault.ENDLESS_ERROR}
+DRIPPED_STARTS = {
+    Fault.DRIP_HEAD: b"HTTP/1.1 200 OK\r\nX-Drip: ",
+    Fault.DRIP_CHUNKS: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+}
 FRAMES = {Fault.CUT_LENGTH: "length", Fault.CUT_CHUNKED: "chunked", Fault.CUT_SILENT: "none", Fault.DRIP: "length"}
 
 
@@ -73,11 +79,17 @@ class Handler(BaseHTTPRequestHandler):
             self.reset()
         elif fault is Fault.HANG:
             self.hang()
+        elif fault in DRIPPED_STARTS:
+            self.wfile.write(DRIPPED_STARTS[fault])
+            self.write(self.pieces(b"0" * PIECE, Fault.DRIP), chunked=False, complete=False)
+        elif fault in ENDLESS:
+            self.head(reply, "chunked")
+            self.write(repeat(b" " * PIECE), chunked=True, complete=False)
         else:
             framing = FRAMES.get(fault, reply.framing) if fault else reply.framing
             self.head(reply, framing)
             self.write(self.pieces(reply.body, fault), framing == "chunked", fault is not Fault.CUT_CHUNKED)
-        self.close_connection = self.close_connection or fault in {Fault.RESET, Fault.HANG, *FRAMES}
+        self.close_connection = self.close_connection or fault in {Fault.RESET, Fault.HANG, *DRIPPED_STARTS, *FRAMES}
 
     def head(self, reply: Reply, framing: str) -> None:
         self.send_response(reply.status)

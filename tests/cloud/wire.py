@@ -1,5 +1,6 @@
 """Requests, replies, and every way in which a reply can go wrong."""
 
+import gzip
 import json
 import uuid
 from collections.abc import Callable, Mapping
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from email.message import Message
 from email.utils import formatdate
 from enum import StrEnum, auto
+from functools import cache
 from time import time
 from typing import Any
 
@@ -15,6 +17,12 @@ class Fault(StrEnum):
     RESET = auto()  # the connection is reset before a byte of the answer
     HANG = auto()  # no byte, and no end, until the stand-in closes
     DRIP = auto()  # one byte of the body a second
+    DRIP_HEAD = auto()  # one byte of the headers a second
+    DRIP_CHUNKS = auto()  # one byte of a chunk's size a second
+    ENDLESS = auto()  # chunk after chunk, until the client hangs up
+    ENDLESS_ERROR = auto()  # the same with status 500
+    BOMB = auto()  # a small gzip that unpacks to more than any answer has
+    REDIRECT = auto()  # 307 to another path
     CUT_LENGTH = auto()  # half of the body that Content-Length promises
     CUT_CHUNKED = auto()  # half of the chunks, no last chunk
     CUT_SILENT = auto()  # half of a body without a length, closed as if it were complete
@@ -121,8 +129,17 @@ class Vendor:
         return replace(make(request), outcome=fault)
 
 
-ON_THE_WIRE = {Fault.RESET, Fault.HANG, Fault.DRIP, Fault.CUT_LENGTH, Fault.CUT_CHUNKED, Fault.CUT_SILENT}
+@cache
+def bomb() -> bytes:
+    return gzip.compress(bytes(64_000_000), 9)
+
+
+DRIPS = {Fault.DRIP, Fault.DRIP_HEAD, Fault.DRIP_CHUNKS}
+ON_THE_WIRE = {Fault.RESET, Fault.HANG, *DRIPS, Fault.CUT_LENGTH, Fault.CUT_CHUNKED, Fault.CUT_SILENT, Fault.ENDLESS}
 IN_THE_BODY: dict[Fault, Make] = {
+    Fault.ENDLESS_ERROR: lambda _: Reply(500, b"", {"Content-Type": "text/plain"}),
+    Fault.BOMB: lambda _: Reply(200, bomb(), {"Content-Type": "application/json", "Content-Encoding": "gzip"}),
+    Fault.REDIRECT: lambda _: Reply(307, b"", {"Location": "/elsewhere"}),
     Fault.BAD_JSON: lambda _: Reply(200, b'{"id": "1", "choices": [{"ind', {"Content-Type": "application/json"}),
     Fault.HTML: lambda _: Reply(200, b"<!doctype html><title>Sign in</title>", {"Content-Type": "text/html"}),
 }

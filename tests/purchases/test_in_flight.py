@@ -1,10 +1,12 @@
 """A call in flight: when it starts, what becomes of it, and when it is not made after all."""
 
 import queue
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,15 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from dailycast.errors import ClaimLostError, ProviderError
+from dailycast.errors import ClaimLostError, ProviderError, ReleasedError
+from dailycast.gateway.connection import watch
 from dailycast.jobs.job import LONG_AGO
+from dailycast.jobs.stopping import stopping
 from dailycast.models import DailyPodcast, ProviderCall, RateLimit
 from dailycast.purchases import in_flight, ledger, rate_limits
-from dailycast.purchases.in_flight import InFlightCall
+from dailycast.purchases.in_flight import InFlightCall, InFlightCalls
 from tests.jobs.rows import claimed
-from tests.purchases.shop import Flaky, Stored, buy, entries
+from tests.purchases.shop import Flaky, Stored, buy, entries, join_calls
 
 pytestmark = pytest.mark.usefixtures("shop")
 
@@ -55,6 +59,73 @@ def test_a_call_that_is_cancelled_before_its_start_time_never_begins() -> None:
     assert run_in_thread(call, cancelled=True) < 5
     assert isinstance(call.error, ProviderError)
     assert (begun, call.error.billed, call.error.permanent) == ([], (), True)
+
+
+def test_a_call_that_is_given_up_before_its_start_time_never_begins() -> None:
+    begun: list[float] = []
+    call = InFlightCall(lambda: begun.append(1.0), time.monotonic() + 60)
+    call.give_up()
+    assert run_in_thread(call) < 5
+    assert begun == []
+
+
+def read_until_closed(theirs: list[socket.socket]) -> Callable[[float], bytes]:
+    """A call that waits for a vendor which never answers; `theirs` gets the vendor's side."""
+
+    def read(timeout: float) -> bytes:
+        ours, other = socket.socketpair()
+        theirs.append(other)
+        with ours:
+            watch(ours)
+            ours.recv(1)
+        raise ConnectionAbortedError
+
+    return read
+
+
+def assert_closed(theirs: list[socket.socket]) -> None:
+    join_calls()
+    assert [thread for thread in threading.enumerate() if thread.name == "dailycast-call"] == []
+    for each in theirs:
+        with each:
+            assert each.recv(1) == b""
+
+
+def test_a_call_out_of_time_closes_its_connection_and_its_thread_ends(alex: User) -> None:
+    theirs: list[socket.socket] = []
+    with pytest.raises(ProviderError, match="no answer within"):
+        buy(read_until_closed(theirs), seconds=0.1, job=claimed(alex), remote=True)
+    assert len(theirs) == 2
+    assert_closed(theirs)
+
+
+def test_when_the_process_cannot_wait_any_more_its_calls_close_their_connections(alex: User) -> None:
+    theirs: list[socket.socket] = []
+    job = claimed(alex)
+    job.can_reschedule = True
+    timer = threading.Timer(0.2, stopping.set, [0.1])
+    timer.start()
+    try:
+        with pytest.raises(ReleasedError):
+            buy(read_until_closed(theirs), job=job, remote=True)
+    finally:
+        stopping.clear()
+    assert len(theirs) == 1
+    assert_closed(theirs)
+
+
+def test_ctrl_c_closes_the_connections_of_what_nobody_waits_for(alex: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs: list[socket.socket] = []
+
+    def interrupt(*args: Any) -> None:
+        while not theirs:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(InFlightCalls, "wait", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        buy(read_until_closed(theirs), job=claimed(alex), remote=True)
+    assert_closed(theirs)
 
 
 def test_an_answer_that_comes_after_its_call_was_given_up_is_not_taken_for_the_next_one() -> None:

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import socket
 import sqlite3
 import threading
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -29,13 +31,15 @@ from dailycast import services
 from dailycast.audio import clips, storage
 from dailycast.jobs import queue
 from dailycast.jobs.job import LONG_AGO, Job
-from dailycast.models import DailyPodcast, ProviderCall, Reason, Status
-from dailycast.purchases import attempts
+from dailycast.models import DailyPodcast, Outcome, ProviderCall, Reason, Status
+from dailycast.purchases import attempts, budget
 from dailycast.runners import nightly
 from dailycast.studio import estimate, voices
 from dailycast.tts import polly
 from dailycast.tts.base import Voice
 from tests.cloud import Cloud, Fault
+from tests.cloud.rogue import RogueServer, answer
+from tests.cloud.wire import DRIPS
 from tests.jobs.rows import in_threads
 
 from .five_learners import (
@@ -66,8 +70,9 @@ ATTEMPTS = 2
 UNCOUNTED = (
     Fault.BAD_JSON,
     Fault.HTML,
-)  # a page does not say how many characters are billed, so the most stays in the ledger
-SLOW = (Fault.RATE_LIMIT, Fault.HANG, Fault.DRIP)  # one attempt is enough of them
+    Fault.BOMB,
+)  # these do not say how many characters are billed, so the most stays in the ledger
+SLOW = (Fault.RATE_LIMIT, Fault.HANG, *DRIPS)  # one attempt is enough of them
 
 SAY_LATER = "try again later"
 NETWORK = "check the network"
@@ -107,7 +112,8 @@ def rescheduled(vendor: str, fault: Fault) -> Case:
 
 
 BROKEN = (Fault.RESET, Fault.CUT_LENGTH, Fault.CUT_CHUNKED)
-UNANSWERED = (Fault.HANG, Fault.DRIP)
+UNANSWERED = (Fault.HANG, *DRIPS)
+TOO_LONG = (Fault.ENDLESS, Fault.BOMB)
 WRITER = [
     vendor_wide("openai", Fault.BAD_KEY, "check OPENAI_API_KEY"),
     vendor_wide("openai", Fault.QUOTA, "add credit"),
@@ -117,6 +123,9 @@ WRITER = [
     rescheduled("openai", Fault.RATE_LIMIT_DATE),
     Case("openai", Fault.SERVER_ERROR, SAY_LATER),
     Case("openai", Fault.UNAVAILABLE, SAY_LATER),
+    Case("openai", Fault.ENDLESS_ERROR, SAY_LATER),
+    *(permanent("openai", fault, "is longer than 4 MB, so it was not read") for fault in TOO_LONG),
+    permanent("openai", Fault.REDIRECT, "is not followed: check OPENAI_BASE_URL"),
     *(Case("openai", fault, NETWORK) for fault in BROKEN),
     *(Case("openai", fault, "no answer within|could not be reached") for fault in UNANSWERED),
     *(Case("openai", fault, "check OPENAI_BASE_URL") for fault in (Fault.CUT_SILENT, Fault.BAD_JSON, Fault.HTML)),
@@ -137,6 +146,9 @@ VOICE = [
     rescheduled("polly", Fault.RATE_LIMIT_DATE),
     Case("polly", Fault.SERVER_ERROR, SAY_LATER),
     Case("polly", Fault.UNAVAILABLE, SAY_LATER, calls=MOST_TRIES),
+    Case("polly", Fault.ENDLESS_ERROR, SAY_LATER),
+    *(permanent("polly", fault, "is longer than 10 MB, so it was not read") for fault in TOO_LONG),
+    permanent("polly", Fault.REDIRECT, "is not followed: check AWS_ENDPOINT_URL_POLLY"),
     *(Case("polly", fault, NETWORK) for fault in BROKEN),
     *(Case("polly", fault, "no answer within|could not be reached") for fault in UNANSWERED),
     *(Case("polly", fault, NO_MP3) for fault in (Fault.CUT_SILENT, Fault.NO_AUDIO, Fault.HALF_AUDIO)),
@@ -180,25 +192,10 @@ def inject(cloud: Cloud, case: Case, settings: Any) -> None:
     cloud.fail(case.vendor, case.fault, times=1 if case.is_recovered else None, matching=text)
 
 
-@pytest.fixture
-def vendors(cloud: Cloud, settings: Any) -> Iterator[Callable[[Fault], Cloud]]:
-    """The stand-in; one of its own for a drip, whose end ends the drip."""
-    with ExitStack() as stack:
-
-        def choose(fault: Fault) -> Cloud:
-            if fault != Fault.DRIP:
-                return cloud
-            own = stack.enter_context(Cloud())
-            for name, value in own.environment.items():
-                setattr(settings, name, value)
-            return own
-
-        yield choose
-
-
 def judge(case: Case, cloud: Cloud, ended: Ended) -> None:
     """Everything that holds for every fault."""
     assert count_fault(cloud, case.vendor, case.fault) >= 1, "the fault never came, so nothing was tested"
+    assert {call.vendor for call in cloud.calls} <= {"openai", "polly"}, "a redirect was followed"
     assert most_repeated(cloud, case.vendor) <= case.calls * case.attempts
     assert_in_ledger(cloud, exactly=case.fault not in UNCOUNTED)
     if case.is_vendor_wide:
@@ -218,11 +215,6 @@ def edition_with_fault(cloud: Cloud, case: Case, settings: Any) -> Ended:
     return ended
 
 
-def end_drip(cloud: Cloud, case: Case) -> None:
-    if case.fault == Fault.DRIP:
-        cloud.closing.set()
-
-
 def assert_message(found: DailyPodcast, case: Case) -> None:
     assert re.search(case.message, found.error_message), found.error_message
     if case.fault not in UNANSWERED:  # see test_a_call_that_is_given_up_says_what_to_do
@@ -234,38 +226,33 @@ def assert_message(found: DailyPodcast, case: Case) -> None:
 
 @pytest.mark.parametrize("case", WRITER, ids=str)
 def test_a_writers_fault_ends_one_learners_episode_and_says_so(
-    case: Case, vendors: Callable[[Fault], Cloud], settings: Any, media: Path
+    case: Case, cloud: Cloud, settings: Any, media: Path
 ) -> None:
-    cloud = vendors(case.fault)
     ended, found = edition_with_fault(cloud, case, settings), episode_of()
     state = Status.PENDING if case.is_rescheduled else Status.FAILED
     assert (found.status, found.error_code, found.attempts) == (state, Reason.NO_SCRIPT, case.attempts)
     assert (ended.status, calls_about(cloud, "polly")) == (2 if case.is_vendor_wide else 1, [])
     assert (found.next_attempt_at is not None) == case.is_rescheduled
     assert_message(found, case)
-    end_drip(cloud, case)
     assert_nothing_left(media)
 
 
-@pytest.mark.parametrize("case", [case for case in WRITER if case.fault != Fault.DRIP], ids=str)  # as HANG, and slow
+@pytest.mark.parametrize("case", [case for case in WRITER if case.fault not in DRIPS], ids=str)  # as HANG, and slow
 def test_with_another_writer_behind_it_a_writers_fault_reaches_no_learner(
-    case: Case, vendors: Callable[[Fault], Cloud], settings: Any, media: Path
+    case: Case, cloud: Cloud, settings: Any, media: Path
 ) -> None:
-    cloud = vendors(case.fault)
     settings.DAILYCAST_LLM_PROVIDERS = ["openai", "template"]
     ended = edition_with_fault(cloud, case, settings)
     assert_well(UNLUCKY)
     assert (episode_of().llm_provider, episode_of().attempts) == ("template", 1)
     assert ended.status == (2 if case.is_vendor_wide else 0)
-    end_drip(cloud, case)
     assert_nothing_left(media)
 
 
 @pytest.mark.parametrize("case", VOICE, ids=str)
 def test_a_voices_fault_leaves_one_learner_a_script_and_says_so(
-    case: Case, vendors: Callable[[Fault], Cloud], settings: Any, media: Path
+    case: Case, cloud: Cloud, settings: Any, media: Path
 ) -> None:
-    cloud = vendors(case.fault)
     ended, found = edition_with_fault(cloud, case, settings), episode_of()
     assert len(calls_about(cloud, "openai")) == 1
     assert found.attempts == case.attempts if not case.is_recovered else found.attempts == 1
@@ -280,7 +267,6 @@ def test_a_voices_fault_leaves_one_learner_a_script_and_says_so(
             2 if case.is_vendor_wide else 1,
         )
         assert_message(found, case)
-    end_drip(cloud, case)
     assert_nothing_left(media)
 
 
@@ -330,6 +316,43 @@ def test_a_call_that_is_given_up_says_what_to_do(vendor: str, cloud: Cloud, sett
     run_edition()
     message = episode_of().error_message
     assert (unreadable_reason(message), NETWORK in message) == ("", True), message
+
+
+# The network
+
+
+def refused() -> str:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextmanager
+def address_of(fault: str) -> Iterator[str]:
+    """An address where no connection comes about."""
+    with RogueServer(answer(200, b"", b"no TLS"), before_the_request=True) as server:
+        no_tls = f"https://127.0.0.1:{server.port}"
+        yield {"refused": refused(), "no name": "http://nobody.invalid", "no TLS": no_tls}[fault]
+
+
+@pytest.mark.parametrize("fault", ["refused", "no name", "no TLS"])
+@pytest.mark.parametrize("setting", ["OPENAI_BASE_URL", "AWS_ENDPOINT_URL_POLLY"])
+def test_a_vendor_that_cannot_be_reached_costs_and_reserves_nothing(
+    setting: str, fault: str, cloud: Cloud, settings: Any, media: Path
+) -> None:
+    settings.DAILYCAST_DAILY_BUDGET_USD = "0.50"
+    settings.DAILYCAST_RATE_LIMITS = {}
+    cloud.script = script
+    with address_of(fault) as url:
+        setattr(settings, setting, url)
+        ended = run_edition()
+    unreached = ProviderCall.objects.exclude(outcome=Outcome.OK)
+    assert ended.status == 2  # it stops when nobody's episode can be made
+    assert set(unreached.values_list("outcome", "units", "cost_usd")) == {(Outcome.REFUSED, 0, Decimal(0))}
+    assert (budget.left_today() or 0) > Decimal("0.4995")  # the scripts that no voice speaks cost a little
+    for message in DailyPodcast.objects.values_list("error_message", flat=True):
+        assert "could not be reached" in message
+        assert (f"{NETWORK} and {setting}" in message, unreadable_reason(message)) == (True, ""), message
+    assert_nothing_left(media)
 
 
 # The disk

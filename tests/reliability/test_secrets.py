@@ -19,6 +19,7 @@ from dailycast.runners import nightly
 from dailycast.tts import polly
 from tests.cloud import Cloud, Fault
 from tests.cloud.polly import REFUSALS
+from tests.cloud.wire import DRIPS
 
 from .five_learners import NAMES, SECOND, enrol, run_edition, script
 
@@ -33,7 +34,7 @@ KEYS = {
 # At DEBUG botocore itself logs the request that it signs, with the key's id and the token in it, never the secret.
 BOTOCORE_LOGS = {"AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"}
 MOST_PAGES = 60  # of one table
-FAULTS = [fault for fault in Fault if fault not in (Fault.HANG, Fault.DRIP, Fault.RATE_LIMIT)]
+FAULTS = [fault for fault in Fault if fault not in (Fault.HANG, *DRIPS, Fault.RATE_LIMIT)]
 
 
 class LogRecorder(logging.Handler):
