@@ -23,8 +23,6 @@ LONGEST_DELAY = 3600.0  # seconds; a row that is put back for longer is left to 
 STOP_SECONDS = 5.0  # for calls in flight; a web server waits longer for its own requests
 RELEASE_SECONDS = 2.0  # for the writes that put the jobs back
 
-ADOPTS_STALE = True  # a sweep starts stale rows again
-
 
 class DelayedStarts:
     """One thread, while there are rows that wait, that starts each of them when it is due."""
