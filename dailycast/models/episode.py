@@ -22,6 +22,7 @@ from ..audio import captions, storage
 from ..script import grammar
 from .choices import NO_AUDIO, Reason, Source, Status
 from .dates import local
+from .users import is_active
 
 HEARD_AT = 0.9  # of its length; from there on an episode counts as heard
 MOST_RECHECKS = 30  # of missing files, in one request
@@ -41,7 +42,7 @@ WITHOUT_AUDIO: dict[str, Any] = {
 class PodcastQuerySet(models.QuerySet["DailyPodcast"]):
     def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> "PodcastQuerySet":
         """The learner's own; every learner's for staff who may view podcasts; none for anyone else."""
-        if not user.is_active or not user.is_authenticated:
+        if not is_active(user):
             return self.none()
         if getattr(user, "is_staff", False) and _may_view(user):
             return self.all()
