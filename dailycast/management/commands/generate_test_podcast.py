@@ -75,9 +75,9 @@ class Command(BaseCommand):
 def find_user(name_or_id: str) -> AbstractBaseUser:
     """The user with that username or id. Empty: the first active learner, else the first active user."""
     if not name_or_id:
-        user = (
-            active_users().filter(is_staff=False).first() if has_column("is_staff") else None
-        ) or active_users().first()
+        active = active_users()
+        learners = active.filter(is_staff=False) if has_column("is_staff") else active
+        user: AbstractBaseUser | None = learners.first() or active.first()
         if user is None:
             raise CommandError("There is no active user. Make one: manage.py createsuperuser")
         return user
