@@ -19,7 +19,7 @@ from .jobs.error_reasons import details_of, is_expected, reason_for
 from .jobs.heartbeat import keep_lease
 from .jobs.job import Job
 from .languages.table import normalise
-from .learner import LearnerContext, get_learner_context, learner_context
+from .learner import LearnerContext, get_learner_context, known_language, learner_context
 from .models import NO_AUDIO, WITHOUT_AUDIO, DailyPodcast, Reason, Skip, Source, Status
 from .purchases import ledger
 from .script import grammar
@@ -243,5 +243,5 @@ def _end_as(job: Job, error: BaseException) -> None:
 
 
 def choose_language(language: str | None, context: LearnerContext | None = None) -> str:
-    """The language asked for, else the learner's own, else the default. Raises LanguageError for an unknown one."""
-    return normalise(language or (context and context.language) or conf.DAILYCAST_DEFAULT_LANGUAGE)
+    """The language asked for, else the learner's own if we know it, else the default. Raises LanguageError."""
+    return normalise(language or (context and known_language(context)) or conf.DAILYCAST_DEFAULT_LANGUAGE)

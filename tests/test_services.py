@@ -231,10 +231,29 @@ def test_records_that_cannot_be_read_fail_before_anything_is_paid(
     assert message in row.error_message
 
 
-def test_records_in_an_unknown_language_fail_before_anything_is_paid(
-    cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("language", ["klingon", "English", "??", "en-" + "-".join(["abcdefgh"] * 5)])
+def test_records_in_an_unknown_language_get_the_default_and_a_warning_that_names_the_adapter(
+    cloud: Cloud,
+    alex: User,
+    settings: Any,
+    logged: pytest.LogCaptureFixture,
+    language: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(records, "language", "klingon")
+    settings.DAILYCAST_DEFAULT_LANGUAGE = "de"
+    monkeypatch.setitem(records, "language", language)
+    row = services.create_podcast_for_user(alex)
+    assert (row.status, row.language, row.error_code, row.has_audio) == ("completed", "de", "", True)
+    (warning,) = warnings(logged)
+    adapter = settings.DAILYCAST_LEARNER_CONTEXT
+    assert warning.startswith(f"Dailycast: {adapter}: the default language is used, because of this: Unknown language")
+
+
+def test_a_default_that_is_unknown_fails_before_anything_is_paid(
+    cloud: Cloud, alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(records, "language", "")
+    settings.DAILYCAST_DEFAULT_LANGUAGE = "klingon"
     row = services.create_podcast_for_user(alex)
     assert (row.status, row.error_code, cloud.calls) == ("failed", Reason.LEARNER, [])
     assert row.error_message.startswith("Unknown language 'klingon'.")
