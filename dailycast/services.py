@@ -18,6 +18,7 @@ from .jobs.database import require_no_transaction
 from .jobs.error_reasons import details_of, is_expected, reason_for
 from .jobs.heartbeat import keep_lease
 from .jobs.job import Job
+from .jobs.logs import about_episode
 from .languages.table import normalise
 from .learner import LearnerContext, get_learner_context, known_language, learner_context
 from .models import NO_AUDIO, WITHOUT_AUDIO, DailyPodcast, Reason, Skip, Source, Status
@@ -89,11 +90,12 @@ def run(pk: int, can_reschedule: bool = False) -> Job | None:
 
     `can_reschedule`: a transient error makes the row pending again, for a later attempt; without it the job ends there.
     """
-    job = queue.claim(pk, can_reschedule)
-    if job is not None:
-        with keep_lease(job):
-            _make(job)
-        announce(pk)
+    with about_episode(pk):
+        job = queue.claim(pk, can_reschedule)
+        if job is not None:
+            with keep_lease(job):
+                _make(job)
+            announce(pk)
     return job
 
 

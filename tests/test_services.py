@@ -315,7 +315,7 @@ def test_without_aws_keys_the_episode_is_script_only(
     assert not row.audio_file
     assert not media.exists()
     assert (row.tts_characters, row.duration_seconds, row.has_audio) == (None, None, False)
-    assert warnings(logged) == [AWS]
+    assert warnings(logged) == [f"{AWS} (episode {row.pk})"]
     assert spoken(cloud) == []
 
 
@@ -325,7 +325,8 @@ def test_a_language_without_a_voice_is_script_only_and_says_so(
     row = services.create_podcast_for_user(alex, "uk")
     assert (row.status, row.tts_provider, row.error_code) == ("completed", "none", Reason.NO_VOICE)
     assert row.error_message == "polly: no voice for Ukrainian (uk)"
-    assert warnings(logged) == ["Dailycast: polly: no voice for Ukrainian (uk), skipping audio generation"]
+    warning = "Dailycast: polly: no voice for Ukrainian (uk), skipping audio generation"
+    assert warnings(logged) == [f"{warning} (episode {row.pk})"]
     assert spoken(cloud) == []
 
 

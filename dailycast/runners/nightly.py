@@ -21,6 +21,7 @@ from ..errors import CapturedError
 from ..jobs import queue
 from ..jobs.database import retry_database
 from ..jobs.job import stopping
+from ..jobs.logs import about_episode
 from ..learner import get_learner_context
 from ..models import DailyPodcast, Kind, Outcome, ProviderCall, Reason, Skip, Source, Status, active_users
 from ..models.choices import SYSTEMIC, UNINTENDED
@@ -224,13 +225,17 @@ class Edition:
         return self.run(podcast.pk)
 
     def run(self, pk: int) -> None:
+        with about_episode(pk):
+            self.make_row(pk)
+
+    def make_row(self, pk: int) -> None:
         job = services.run(pk, can_reschedule=True)
         if job is None:
             return self.record_others(retry_database(DailyPodcast.objects.filter(pk=pk).first))
         if job.skipped:
             return self.count(job.skipped)
         if job.row.status == Status.RUNNING:  # it was taken over meanwhile, or it is gone
-            return self.run(pk)
+            return self.make_row(pk)
         is_first_attempt = pk not in self.begun
         self.begun.add(pk)
         self.stop_if_blocked(ProviderCall.objects.filter(podcast_id=pk, pk__gt=self.last_call))

@@ -14,6 +14,7 @@ from functools import partial
 from django.utils import timezone
 
 from .. import services
+from ..jobs.logs import about_episode
 from ..jobs.stopping import stopping
 from ..models import DailyPodcast, Status
 from .pool import WorkerPool
@@ -94,11 +95,16 @@ def stop() -> None:
 
 
 def _run(pk: int) -> None:
-    if stopping.is_set():
-        return  # the row stays pending
-    services.run(pk, can_reschedule=True)
+    if not stopping.is_set():  # else the row stays pending
+        with about_episode(pk):
+            services.run(pk, can_reschedule=True)
+            _delay(pk)
+
+
+def _delay(pk: int) -> None:
+    """Start the row again when it is due, if it was put back."""
     row = DailyPodcast.objects.filter(pk=pk, status=Status.PENDING).only("next_attempt_at").first()
-    if row and row.next_attempt_at and not stopping.is_set():  # put back
+    if row and row.next_attempt_at and not stopping.is_set():
         delay = (row.next_attempt_at - timezone.now()).total_seconds()
         if delay <= LONGEST_DELAY:
             state().delayed.add(pk, max(delay, 0))
