@@ -19,8 +19,9 @@ from .jobs.database import require_no_transaction
 from .jobs.error_reasons import details_of, is_expected, reason_for
 from .jobs.heartbeat import keep_lease
 from .jobs.job import Job
+from .jobs.logs import about_episode
 from .languages.table import normalise
-from .learner import LearnerContext, get_learner_context, learner_context
+from .learner import LearnerContext, get_learner_context, known_language, learner_context
 from .models import NO_AUDIO, WITHOUT_AUDIO, DailyPodcast, Reason, Skip, Source, Status
 from .purchases import ledger
 from .script import grammar
@@ -90,11 +91,12 @@ def run(pk: int, can_reschedule: bool = False) -> Job | None:
 
     `can_reschedule`: a transient error makes the row pending again, for a later attempt; without it the job ends there.
     """
-    job = queue.claim(pk, can_reschedule)
-    if job is not None:
-        with keep_lease(job):
-            _make(job)
-        announce(pk)
+    with about_episode(pk):
+        job = queue.claim(pk, can_reschedule)
+        if job is not None:
+            with keep_lease(job):
+                _make(job)
+            announce(pk)
     return job
 
 
@@ -246,5 +248,5 @@ def _end_as(job: Job, error: BaseException) -> None:
 
 
 def choose_language(language: str | None, context: LearnerContext | None = None) -> str:
-    """The language asked for, else the learner's own, else the default. Raises LanguageError for an unknown one."""
-    return normalise(language or (context and context.language) or conf.DAILYCAST_DEFAULT_LANGUAGE)
+    """The language asked for, else the learner's own if we know it, else the default. Raises LanguageError."""
+    return normalise(language or (context and known_language(context)) or conf.DAILYCAST_DEFAULT_LANGUAGE)

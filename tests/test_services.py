@@ -234,10 +234,29 @@ def test_records_that_cannot_be_read_fail_before_anything_is_paid(
     assert message in row.error_message
 
 
-def test_records_in_an_unknown_language_fail_before_anything_is_paid(
-    cloud: Cloud, alex: User, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("language", ["klingon", "English", "??", "en-" + "-".join(["abcdefgh"] * 5)])
+def test_records_in_an_unknown_language_get_the_default_and_a_warning_that_names_the_adapter(
+    cloud: Cloud,
+    alex: User,
+    settings: Any,
+    logged: pytest.LogCaptureFixture,
+    language: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(records, "language", "klingon")
+    settings.DAILYCAST_DEFAULT_LANGUAGE = "de"
+    monkeypatch.setitem(records, "language", language)
+    row = services.create_podcast_for_user(alex)
+    assert (row.status, row.language, row.error_code, row.has_audio) == ("completed", "de", "", True)
+    (warning,) = warnings(logged)
+    adapter = settings.DAILYCAST_LEARNER_CONTEXT
+    assert warning.startswith(f"Dailycast: {adapter}: the default language is used, because of this: Unknown language")
+
+
+def test_a_default_that_is_unknown_fails_before_anything_is_paid(
+    cloud: Cloud, alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(records, "language", "")
+    settings.DAILYCAST_DEFAULT_LANGUAGE = "klingon"
     row = services.create_podcast_for_user(alex)
     assert (row.status, row.error_code, cloud.calls) == ("failed", Reason.LEARNER, [])
     assert row.error_message.startswith("Unknown language 'klingon'.")
@@ -299,7 +318,7 @@ def test_without_aws_keys_the_episode_is_script_only(
     assert not row.audio_file
     assert not media.exists()
     assert (row.tts_characters, row.duration_seconds, row.has_audio) == (None, None, False)
-    assert warnings(logged) == [AWS]
+    assert warnings(logged) == [f"{AWS} (episode {row.pk})"]
     assert spoken(cloud) == []
 
 
@@ -309,7 +328,8 @@ def test_a_language_without_a_voice_is_script_only_and_says_so(
     row = services.create_podcast_for_user(alex, "uk")
     assert (row.status, row.tts_provider, row.error_code) == ("completed", "none", Reason.NO_VOICE)
     assert row.error_message == "polly: no voice for Ukrainian (uk)"
-    assert warnings(logged) == ["Dailycast: polly: no voice for Ukrainian (uk), skipping audio generation"]
+    warning = "Dailycast: polly: no voice for Ukrainian (uk), skipping audio generation"
+    assert warnings(logged) == [f"{warning} (episode {row.pk})"]
     assert spoken(cloud) == []
 
 

@@ -5,7 +5,7 @@ learner and limits queries to the learner's own rows, whatever permissions the h
 """
 
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -24,7 +24,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from .. import runners
-from ..models import DailyPodcast, Feed, PodcastQuerySet, Source, dates
+from ..models import DailyPodcast, Feed, PodcastQuerySet, Source, dates, is_active
 from . import openapi
 from .errors import handle_exception
 from .representations import (
@@ -42,7 +42,7 @@ class IsActiveUser(BasePermission):
     """A signed-in user with an active account."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return bool(request.user and request.user.is_authenticated and request.user.is_active)
+        return is_active(request.user)
 
 
 class NewestFirstPagination(CursorPagination):
@@ -75,6 +75,10 @@ class JsonView(APIView):
 
 class LearnerView(JsonView):
     permission_classes = (IsActiveUser,)
+
+    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
+        """A deactivated account gets the same response as nobody, also if the host's authentication lets it in."""
+        raise exceptions.NotAuthenticated
 
     @property
     def learner(self) -> AbstractBaseUser:

@@ -15,7 +15,7 @@ from ..models import Reason
 
 REASONS: dict[type[BaseException], tuple[Reason, Reason]] = {  # before there is a script, and after
     LearnerContextError: (Reason.LEARNER, Reason.INTERNAL),
-    LanguageError: (Reason.LEARNER, Reason.INTERNAL),  # the records name one that we do not know
+    LanguageError: (Reason.LEARNER, Reason.INTERNAL),  # the default is one that we do not know
     BudgetError: (Reason.BUDGET, Reason.BUDGET),
     ProviderError: (Reason.NO_SCRIPT, Reason.AUDIO_FAILED),
     ScriptError: (Reason.NO_SCRIPT, Reason.AUDIO_FAILED),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ..errors import LanguageError
 
+LONGEST_CODE = 35  # characters: a BCP-47 code of 35 is the longest that software has to take (RFC 5646, section 4.4.1)
 LATIN_STOPS = ".!?…"
 CJK_STOPS = "。！？…．"
 ARABIC_STOPS = ".!?؟۔…"
@@ -55,9 +56,12 @@ def normalise(code: str) -> str:
     Raises LanguageError for a language that is not in LANGUAGES.
     """
     first, *rest = code.strip().replace("_", "-").split("-")
-    if first.lower() not in LANGUAGES or not all(part.isascii() and part.isalnum() and len(part) <= 8 for part in rest):
+    is_well_formed = all(part.isascii() and part.isalnum() and len(part) <= 8 for part in rest)
+    if first.lower() not in LANGUAGES or not is_well_formed or len(code.strip()) > LONGEST_CODE:
         known_codes = ", ".join(LANGUAGES)
-        raise LanguageError(f"Unknown language {code!r}. Use a BCP-47 code that starts with one of: {known_codes}.")
+        raise LanguageError(
+            f"Unknown language {code[:LONGEST_CODE]!r}. Use a BCP-47 code that starts with one of: {known_codes}."
+        )
     return "-".join([first.lower(), *(_subtag_in_usual_case(part) for part in rest)])
 
 

@@ -3,6 +3,7 @@
 from .adapter import display_name as display_name
 from .adapter import get_learner_context as get_learner_context
 from .adapter import import_callable as import_callable
+from .adapter import known_language as known_language
 from .context import Course as Course
 from .context import DueReview as DueReview
 from .context import LearnerContext as LearnerContext

@@ -1,5 +1,6 @@
 """The host's adapter: the one function that gives the records of a learner."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -7,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 from django.utils.module_loading import import_string
 
 from ..conf import conf
-from ..errors import LearnerContextError
+from ..errors import LanguageError, LearnerContextError
+from ..languages.table import normalise
 from .context import LearnerContext, learner_context
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
+
+logger = logging.getLogger("dailycast")
 
 
 def get_learner_context(user: "AbstractBaseUser") -> LearnerContext:
@@ -27,6 +31,18 @@ def get_learner_context(user: "AbstractBaseUser") -> LearnerContext:
     if not isinstance(data, Mapping):
         raise LearnerContextError(f"{path} must return a LearnerContext or a dict, not {type(records).__name__}.")
     return learner_context({"first_name": getattr(user, "first_name", ""), **data})
+
+
+def known_language(context: LearnerContext) -> str:
+    """The learner's own language in BCP-47's usual case; empty, with a warning, for one that we do not know."""
+    if not context.language:
+        return ""
+    try:
+        return normalise(context.language)
+    except LanguageError as error:
+        source = conf.DAILYCAST_LEARNER_CONTEXT or "the learner context"
+        logger.warning("Dailycast: %s: the default language is used, because of this: %s", source, error)
+        return ""
 
 
 def display_name(user: "AbstractBaseUser") -> str:

@@ -21,3 +21,6 @@ from .feed import new_token as new_token
 from .ledger import Budget as Budget
 from .ledger import ProviderCall as ProviderCall
 from .rate_limit import RateLimit as RateLimit
+from .users import active_users as active_users
+from .users import has_column as has_column
+from .users import is_active as is_active

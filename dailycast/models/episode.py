@@ -23,6 +23,7 @@ from ..errors import StorageError
 from ..script import grammar
 from .choices import NO_AUDIO, Reason, Source, Status
 from .dates import local
+from .users import is_active
 
 HEARD_AT = 0.9  # of its length; from there on an episode counts as heard
 FILE_FIELDS = ("audio_file", "audio_bytes", "audio_sha256", "error_code")
@@ -43,7 +44,7 @@ WITHOUT_AUDIO: dict[str, Any] = {
 class PodcastQuerySet(models.QuerySet["DailyPodcast"]):
     def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> "PodcastQuerySet":
         """The learner's own; every learner's for staff who may view podcasts; none for anyone else."""
-        if not user.is_active or not user.is_authenticated:
+        if not is_active(user):
             return self.none()
         if may_view_all(user):
             return self.all()

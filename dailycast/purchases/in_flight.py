@@ -4,6 +4,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from typing import Generic, TypeVar
 
 from ..errors import CapturedError, ProviderError, ThrottledError
@@ -65,7 +67,8 @@ class InFlightCalls(Generic[A]):
         call = InFlightCall(lambda: self._call(attempt, starts_at), starts_at, ends_at)
         self.attempts[call] = attempt
         try:
-            threading.Thread(target=call.run, args=(self.ended,), daemon=True, name="dailycast-call").start()
+            run = partial(copy_context().run, call.run, self.ended)  # its log lines have the episode's number, too
+            threading.Thread(target=run, daemon=True, name="dailycast-call").start()
         except RuntimeError:  # this system has no thread left
             call.error = ProviderError("the server has no thread left for a call", permanent=False, billed=())
             self.ended.put(call)

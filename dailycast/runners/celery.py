@@ -2,8 +2,6 @@
 
 from django.utils.module_loading import import_string
 
-ADOPTS_STALE = True  # a sweep starts stale rows again
-
 
 def start(pk: int) -> None:
     task = import_string("dailycast.tasks.run")  # it imports Celery, so only where this runner is chosen

@@ -16,14 +16,16 @@ from . import celery, inline, thread, worker
 class Runner(Protocol):
     """A module of this folder: `start` makes the episode of a row, or hands the row's key on."""
 
-    ADOPTS_STALE: bool  # whether a sweep starts the rows that nobody works on
-
     def start(self, pk: int) -> None: ...
 
 
 ADOPTED_AT_ONCE = 100  # stale rows taken up by one sweep
 
 RUNNERS: dict[str, Runner] = {"inline": inline, "thread": thread, "worker": worker, "celery": celery}
+
+# Who makes the rows that a sweep finds stale. A visitor does not wait for an episode, which may be another learner's:
+# for `inline` a thread makes it. Workers look for stale rows themselves.
+ADOPTERS: dict[str, Runner] = {"inline": thread, "thread": thread, "celery": celery}
 
 
 def submit(user: AbstractBaseUser, language: str | None = None, **asked: object) -> DailyPodcast:
@@ -50,16 +52,19 @@ def start(pk: int) -> None:
     runner = _runner()
     if conf.DAILYCAST_RUNNER == "inline":
         return runner.start(pk)
-    return transaction.on_commit(lambda: runner.start(pk), robust=True)
+    return _start_after_commit(runner, pk)
 
 
 def sweep() -> None:
     """Take back the rows of dead workers, and start the stale ones. Never waits for a vendor."""
     queue.sweep()
-    runner = RUNNERS.get(conf.DAILYCAST_RUNNER)  # system checks name a wrong one
-    if runner and runner.ADOPTS_STALE:
+    if adopter := ADOPTERS.get(conf.DAILYCAST_RUNNER):  # system checks name a wrong one
         for pk in queue.adopt_stale(ADOPTED_AT_ONCE):
-            start(pk)
+            _start_after_commit(adopter, pk)
+
+
+def _start_after_commit(runner: Runner, pk: int) -> None:
+    transaction.on_commit(lambda: runner.start(pk), robust=True)
 
 
 def _runner() -> Runner:

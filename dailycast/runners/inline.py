@@ -2,8 +2,6 @@
 
 from .. import services
 
-ADOPTS_STALE = False  # a visitor must not wait for an episode that is not theirs
-
 
 def start(pk: int) -> None:
     services.run(pk)

@@ -11,7 +11,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Max, QuerySet
 from django.utils import timezone
@@ -22,8 +21,9 @@ from ..errors import CapturedError
 from ..jobs import queue
 from ..jobs.database import retry_database
 from ..jobs.job import stopping
+from ..jobs.logs import about_episode
 from ..learner import get_learner_context
-from ..models import DailyPodcast, Kind, Outcome, ProviderCall, Reason, Skip, Source, Status
+from ..models import DailyPodcast, Kind, Outcome, ProviderCall, Reason, Skip, Source, Status, active_users
 from ..models.choices import SYSTEMIC, UNINTENDED
 from ..purchases import prices
 from ..studio.estimate import estimate
@@ -84,17 +84,10 @@ class Forecast:
     usd: Decimal | None
 
 
-def learners() -> Any:
-    """Every active user; `services.skip_reason` decides later, from their records, who is skipped."""
-    users = get_user_model()._default_manager.order_by("pk")
-    has_flag = any(each.name == "is_active" for each in get_user_model()._meta.get_fields())
-    return users.filter(is_active=True) if has_flag else users
-
-
 def forecast(day: date, limit: int | None = None, retry: bool = False) -> Forecast:
     """Count and price an edition without making anything."""
     skipped, already_made, failed, costs = dict.fromkeys(Skip, 0), 0, 0, list[Decimal | None]()
-    for user in learners().iterator():
+    for user in active_users().iterator():
         if limit is not None and len(costs) >= limit:
             break
         podcast = DailyPodcast.objects.filter(request_key=request_key(user, day)).first()
@@ -173,7 +166,7 @@ class Edition:
         self.begun: set[int] = set()  # the rows that this run worked on
         self.is_prepared = False
         self.last_call: int = retry_database(ProviderCall.objects.aggregate, last=Max("pk"))["last"] or 0
-        self.learners: list[Any] = retry_database(list, learners().values_list("pk", flat=True))
+        self.learners: list[Any] = retry_database(list, active_users().values_list("pk", flat=True))
         self.due_later: dict[int, float] = {}  # row -> monotonic seconds of its next attempt
 
     def make(self, report: Callable[[Tally], None] | None = None) -> Tally:
@@ -224,7 +217,7 @@ class Edition:
             self.count("failed")
 
     def make_for(self, user_pk: Any) -> None:
-        user = retry_database(learners().filter(pk=user_pk).first)
+        user = retry_database(active_users().filter(pk=user_pk).first)
         if user is None:  # deleted meanwhile, or no longer active
             return self.count("already_made")
         key = request_key(user, self.day)
@@ -234,13 +227,17 @@ class Edition:
         return self.run(podcast.pk)
 
     def run(self, pk: int) -> None:
+        with about_episode(pk):
+            self.make_row(pk)
+
+    def make_row(self, pk: int) -> None:
         job = services.run(pk, can_reschedule=True)
         if job is None:
             return self.record_others(retry_database(DailyPodcast.objects.filter(pk=pk).first))
         if job.skipped:
             return self.count(job.skipped)
         if job.row.status == Status.RUNNING:  # it was taken over meanwhile, or it is gone
-            return self.run(pk)
+            return self.make_row(pk)
         is_first_attempt = pk not in self.begun
         self.begun.add(pk)
         self.stop_if_blocked(ProviderCall.objects.filter(podcast_id=pk, pk__gt=self.last_call))

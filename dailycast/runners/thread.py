@@ -14,6 +14,7 @@ from functools import partial
 from django.utils import timezone
 
 from .. import services
+from ..jobs.logs import about_episode
 from ..jobs.stopping import stopping
 from ..models import DailyPodcast, Status
 from .pool import WorkerPool
@@ -22,8 +23,6 @@ THREADS = 4  # in each process
 LONGEST_DELAY = 3600.0  # seconds; a row that is put back for longer is left to a sweep
 STOP_SECONDS = 5.0  # for calls in flight; a web server waits longer for its own requests
 RELEASE_SECONDS = 2.0  # for the writes that put the jobs back
-
-ADOPTS_STALE = True  # a sweep starts stale rows again
 
 
 class DelayedStarts:
@@ -96,11 +95,16 @@ def stop() -> None:
 
 
 def _run(pk: int) -> None:
-    if stopping.is_set():
-        return  # the row stays pending
-    services.run(pk, can_reschedule=True)
+    if not stopping.is_set():  # else the row stays pending
+        with about_episode(pk):
+            services.run(pk, can_reschedule=True)
+            _delay(pk)
+
+
+def _delay(pk: int) -> None:
+    """Start the row again when it is due, if it was put back."""
     row = DailyPodcast.objects.filter(pk=pk, status=Status.PENDING).only("next_attempt_at").first()
-    if row and row.next_attempt_at and not stopping.is_set():  # put back
+    if row and row.next_attempt_at and not stopping.is_set():
         delay = (row.next_attempt_at - timezone.now()).total_seconds()
         if delay <= LONGEST_DELAY:
             state().delayed.add(pk, max(delay, 0))

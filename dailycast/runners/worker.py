@@ -14,8 +14,6 @@ from .pool import WorkerPool
 logger = logging.getLogger("dailycast")
 POLL_SECONDS = 1.0  # between two looks of a worker that has nothing to do
 
-ADOPTS_STALE = False  # a worker looks for them itself
-
 
 def start(pk: int) -> None:
     """Nothing to do: a worker will find the row."""

@@ -11,7 +11,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.decorators import login_not_required, login_required
+from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
@@ -22,11 +22,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ..audio import cover
 from ..errors import DailycastError
-from ..models import DailyPodcast, Feed
+from ..models import DailyPodcast, Feed, is_active
 from .audio import audio_response
 from .conditional import conditional_response
 from .feed import FILE_NAME, EpisodeFeed, PodcastRss
 from .redaction import redact_token
+from .signed_in import active_login_required
 
 View = Callable[..., HttpResponseBase]
 
@@ -100,7 +101,7 @@ def cover_image(request: HttpRequest, token: str) -> HttpResponseBase:
 
 
 @require_POST
-@login_required
+@active_login_required
 def renew(request: HttpRequest) -> HttpResponse:
     """Give the learner a new address. The old one stops working at once."""
     Feed.for_user(cast(AbstractBaseUser, request.user)).renew()
@@ -113,7 +114,7 @@ def renew(request: HttpRequest) -> HttpResponse:
 def _feed_or_404(token: str) -> Feed:
     """The feed with this token, if its learner's account is active."""
     feed = Feed.objects.select_related("user").filter(token=token).first() if TOKEN.fullmatch(token) else None
-    if feed is None or feed.token != token or not feed.user.is_active:  # MariaDB compares without regard to case
+    if feed is None or feed.token != token or not is_active(feed.user):  # MariaDB compares without regard to case
         raise Http404
     return feed
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Q
@@ -36,6 +35,7 @@ from ..jobs.cooldown import cooldown_until
 from ..models import DailyPodcast, PodcastQuerySet, Source, Status
 from .conditional import conditional_response
 from .feed import feed_url
+from .signed_in import active_login_required
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -193,8 +193,8 @@ never_stored = cache_control(private=True, no_store=True)  # no old page on the 
 
 def _learner_route(address: str, view: View, methods: Callable[[View], View]) -> URLPattern:
     """A page for signed-in learners that no cache stores."""
-    return path(address, never_stored(login_required(methods(view))), name=view.__name__)
+    return path(address, never_stored(active_login_required(methods(view))), name=view.__name__)
 
 
-_picture = cache_control(private=True, no_cache=True)(login_required(require_safe(picture)))
+_picture = cache_control(private=True, no_cache=True)(active_login_required(require_safe(picture)))
 patterns = [*(_learner_route(*route) for route in ROUTES), path("cover/", _picture, name="picture")]

@@ -20,7 +20,9 @@ def test_codes_get_their_usual_case(given: str, code: str) -> None:
     assert languages.normalise(given) == code
 
 
-@pytest.mark.parametrize("given", ["xx", "", "english", "en-", "en-US!", "../en", "tlh"])
+@pytest.mark.parametrize(
+    "given", ["xx", "", "english", "en-", "en-US!", "../en", "tlh", "en-" + "-".join(["abcdefgh"] * 5)]
+)
 def test_an_unknown_code_is_refused_and_the_known_are_named(given: str) -> None:
     with pytest.raises(LanguageError, match=r"Unknown language .*BCP-47.*en, ja, es"):
         languages.normalise(given)

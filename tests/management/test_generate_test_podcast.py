@@ -32,7 +32,8 @@ def test_without_keys_it_is_script_only(alex: User, logged: pytest.LogCaptureFix
         "Cost: $0.00",
         f"Podcast generated successfully (id={row.pk}) for user Alex",
     ]
-    assert "Dailycast: AWS credentials not configured, skipping audio generation" in logged.messages
+    warning = "Dailycast: AWS credentials not configured, skipping audio generation"
+    assert f"{warning} (episode {row.pk})" in logged.messages
     assert (row.tts_provider, row.source, media.exists()) == ("none", Source.COMMAND, False)
 
 

@@ -16,7 +16,7 @@ MODULES = (
     *(f"studio/{name}" for name in ("assembly", "estimate", "providers", "voices", "writers")),
     *(f"purchases/{name}" for name in ("attempts", "budget", "in_flight", "ledger", "permits", "prices", "purchase")),
     *(f"purchases/{name}" for name in ("rate_limits", "scheduler")),
-    *(f"jobs/{name}" for name in ("database", "heartbeat", "job", "queue", "stopping")),
+    *(f"jobs/{name}" for name in ("database", "heartbeat", "job", "logs", "queue", "stopping")),
     *(f"audio/{name}" for name in ("clips", "storage")),
     *(f"models/{name}" for name in ("dates", "episode")),
     *(f"runners/{name}" for name in ("dispatch", "pool", "thread")),

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
@@ -18,6 +19,7 @@ SECRET = "Metternich-the-secret"
 AUDIO = b"\xff\xf3the-secret-audio" * 50
 NAME = "podcasts/podcast_1_1701920000.mp3"
 UNKNOWN_TOKEN = "f" * 43
+AUTH = "django.contrib.auth.backends"
 METHODS = ["get", "head", "range", "post", "put", "delete", "options"]
 
 
@@ -132,6 +134,46 @@ def test_an_old_link_and_an_inactive_learners_links_stop_working(episode: DailyP
     signed, token = signed_urls.audio_token(episode, alex), feed.token
     User.objects.filter(pk=alex.pk).update(is_active=False)
     assert leaks_by_token(episode, token, signed) == []
+
+
+class CarelessBackend(BaseBackend):
+    """A host's own backend, which lets everybody in."""
+
+    def get_user(self, user_id: int) -> User | None:
+        return User.objects.filter(pk=user_id).first()
+
+
+@pytest.mark.parametrize("backend", [f"{__name__}.CarelessBackend", f"{AUTH}.AllowAllUsersModelBackend"])
+def test_a_deactivated_owner_gets_what_somebody_gets_who_is_signed_out(
+    episode: DailyPodcast, alex: User, settings: Any, backend: str
+) -> None:
+    settings.AUTHENTICATION_BACKENDS = [backend]
+    deactivated = Client()
+    deactivated.force_login(alex, backend)
+    urls_by_name = addresses(episode, Feed.for_user(alex).token, signed_urls.audio_token(episode, alex))
+    assert deactivated.get(urls_by_name["dailycast:today"]).status_code == 200
+    User.objects.filter(pk=alex.pk).update(is_active=False)
+    differing = [
+        (method, name)
+        for name, address in urls_by_name.items()
+        for method in ("get", "head", "post", "put")
+        if response_to(deactivated, method, address) != response_to(Client(), method, address)
+    ]
+    assert differing == []
+    assert {response_to(deactivated, "get", address)[0] for address in urls_by_name.values()} <= {
+        200,
+        302,
+        401,
+        403,
+        404,
+        405,
+    }
+    assert not [name for name, address in urls_by_name.items() if leaks(deactivated, "get", address)]
+
+
+def response_to(client: Client, method: str, address: str) -> tuple[int, str, bytes]:
+    response: Any = getattr(client, method)(address)
+    return response.status_code, response.headers.get("Location", ""), response.getvalue()
 
 
 def leaks_by_token(episode: DailyPodcast, token: str, signed: str) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from ...conf import conf
 from ...errors import DailycastError
 from ...jobs import queue
 from ...learner import display_name
-from ...models import DailyPodcast, Source, Status
+from ...models import DailyPodcast, Source, Status, active_users, has_column, is_active
 from ...purchases import prices
 
 
@@ -76,17 +76,18 @@ class Command(BaseCommand):
 
 def find_user(name_or_id: str) -> AbstractBaseUser:
     """The user with that username or id. Empty: the first active learner, else the first active user."""
-    users = get_user_model()._default_manager.order_by("pk")
     if not name_or_id:
-        active = users.filter(is_active=True)
-        user = active.filter(is_staff=False).first() or active.first()
+        active = active_users()
+        learners = active.filter(is_staff=False) if has_column("is_staff") else active
+        user: AbstractBaseUser | None = learners.first() or active.first()
         if user is None:
             raise CommandError("There is no active user. Make one: manage.py createsuperuser")
         return user
+    users = get_user_model()._default_manager
     found = users.filter(**{get_user_model().USERNAME_FIELD: name_or_id}).first() or user_by_id(name_or_id)
     if found is None:
         raise CommandError(f"There is no user with the name or id {name_or_id!r}.")
-    if not found.is_active:
+    if not is_active(found):
         raise CommandError(f"The user {name_or_id!r} is not active, so nobody could listen.")
     return found
 

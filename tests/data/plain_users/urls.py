@@ -1,0 +1,5 @@
+from django.urls import include, path
+
+from dailycast import urls
+
+urlpatterns = [*urls.media, path("dailycast/", include("dailycast.urls"))]
