@@ -2,13 +2,14 @@
 
 from ..conf import secrets
 from ..errors import ProviderError
+from .answers import clean_text
 
 MAX_QUOTE_LENGTH = 200  # characters of a vendor's text that our messages quote
 
 
 def redact_and_shorten(vendor_text: object) -> str:
     """The start of a vendor's text as one sentence on one line, without any secret of ours."""
-    text = " ".join(vendor_text.split()) if isinstance(vendor_text, str) else ""
+    text = " ".join(clean_text(vendor_text).split())
     for secret in secrets():
         text = text.replace(secret, "***")
     text = text if len(text) <= MAX_QUOTE_LENGTH else text[:MAX_QUOTE_LENGTH].rstrip() + "…"

@@ -15,6 +15,11 @@ UNWRITABLE = re.compile(
 )
 
 
+def fold(text: str) -> str:
+    """`text` for a comparison that ignores case and the kind of apostrophe; the Turkish `İ` and `ı` are `i`."""
+    return text.casefold().replace("\u0307", "").replace("ı", "i").replace("’", "'")
+
+
 def is_cjk(character: str) -> bool:
     """Kana, ideographs and Hangul: a character that takes about as long to say as two or three Latin ones."""
     return "\u3040" <= character <= "\u30ff" or "\u3400" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7af"

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 from ..errors import ProviderError, VendorWideError
+from ..gateway.answers import clean_name, clean_text, sane_figure
 from ..gateway.http import TRANSIENT_STATUSES, parse_retry_after
 from ..gateway.messages import redact_and_shorten
 from ..gateway.provider import BaseProvider
@@ -20,13 +21,23 @@ MAX_COMPLETION = 4_000_000  # bytes of an answer: over 100 a token, and JSON may
 
 @dataclass(frozen=True)
 class Completion:
-    """A complete answer. Tokens are as the vendor bills them, None where it counts none."""
+    """A complete answer. Tokens are as the vendor bills them, None where it counts none.
+
+    Whoever makes one, its texts are clean and its figures sane (gateway/answers.py).
+    """
 
     text: str
     provider: str
     model: str
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", clean_text(self.text))
+        for name in ("provider", "model"):
+            object.__setattr__(self, name, clean_name(getattr(self, name)))
+        for name in ("prompt_tokens", "completion_tokens"):
+            object.__setattr__(self, name, sane_figure(getattr(self, name)))
 
 
 class LLMProvider(BaseProvider):

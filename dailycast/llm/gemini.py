@@ -12,6 +12,7 @@ from typing import Any
 
 from ..conf import conf
 from ..errors import ProviderError
+from ..gateway.answers import clean_text, sane_figure
 from ..gateway.clients import guard_httpx, guard_requests
 from ..gateway.http import Vendor, key_problem, validate_url
 from ..gateway.messages import no_answer_error
@@ -190,7 +191,7 @@ def _api_error(error: Any) -> ProviderError:
     body, headers = error.response.text, error.response.headers
     if "API_KEY_INVALID" in body:  # it comes with status 400
         return http_error("Gemini", 401, "", None)
-    vendor_text = re.sub(r"^POST \S+: ", "", error.message or "")
+    vendor_text = re.sub(r"^POST \S+: ", "", clean_text(error.message))
     delay = RETRY_DELAY.search(body)
     retry_after = headers.get("retry-after") or (delay[1] if delay else None)
     return http_error("Gemini", int(error.code), vendor_text, retry_after)
@@ -214,7 +215,10 @@ def _script_text(answer: Answer) -> str:
 
 def _billed_tokens(usage: Answer | None) -> tuple[int | None, int | None]:
     """Tokens in and out. Thoughts are billed as output; the older SDK shows them only in the total."""
-    if not usage:
+    if not isinstance(usage, dict) or not usage:
         return None, None
-    tokens_in, total = usage.get("prompt_token_count") or 0, usage.get("total_token_count") or 0
-    return tokens_in, max(total - tokens_in, usage.get("candidates_token_count") or 0)
+    names = "prompt_token_count", "total_token_count", "candidates_token_count"
+    tokens_in, total, tokens_out = (sane_figure(usage.get(name) or 0) for name in names)
+    if tokens_in is None or total is None or tokens_out is None:
+        return tokens_in, None
+    return tokens_in, max(total - tokens_in, tokens_out)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..conf import conf
 from ..errors import ProviderError, VendorWideError
+from ..gateway.answers import sane_figure
 from ..gateway.clients import guard_httpx
 from ..gateway.http import Vendor, key_problem, own_error, validate_url
 from ..gateway.messages import no_answer_error
@@ -47,7 +48,10 @@ class Provider(LLMProvider):
     def complete(self, prompt: Prompt, timeout: float) -> Completion:
         answer = _send(_request(prompt, self.model()), timeout)
         usage = getattr(answer, "usage", None)
-        tokens = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)
+        tokens = (
+            sane_figure(getattr(usage, "prompt_tokens", None)),
+            sane_figure(getattr(usage, "completion_tokens", None)),
+        )
         with bill_errors(*tokens):
             return Completion(_script_text(answer), self.name, self.model(), *tokens)
 
@@ -111,7 +115,7 @@ def _script_text(answer: "ChatCompletion") -> str:
     try:
         choice = answer.choices[0]
         text, reason, refusal = choice.message.content, choice.finish_reason, choice.message.refusal
-    except (AttributeError, IndexError, TypeError) as error:  # a web page, no choices, null for choices
+    except (AttributeError, LookupError, TypeError) as error:  # a web page, no choices, null or an object for choices
         raise _unreadable_error() from error
     if refusal or reason == "content_filter":
         message = "OpenAI refused to write this script: look for what may offend in the learner's records."

@@ -20,6 +20,8 @@ from . import budget, prices
 from .attempts import Attempt
 from .purchase import Purchase
 
+UNCOUNTED = "The vendor did not say what it bills: this is the most that the call may cost."
+
 # Entries
 
 
@@ -68,14 +70,21 @@ def _inserted(entries: list[ProviderCall]) -> list[ProviderCall]:
 def close_entry(
     attempt: Attempt[Any], outcome: Outcome, billed: Units | None, message: str = "", answer: str = ""
 ) -> None:
-    """Close the entry of the attempt's call. With `billed` None it keeps the most that it may cost, and reserved."""
+    """Close the entry of the attempt's call. Where what is billed is unknown, it keeps the most that it may cost.
+
+    That stays reserved, too. With `billed` None the call gave no answer; a None in it is a figure that is unknown.
+    """
     entry = attempt.entry
     if entry is None:
         return
     values: dict[str, Any] = {"outcome": outcome, "message": message, "answer": answer, "ended_at": timezone.now()}
     if billed is not None:
         values["units"] = None if None in billed else sum(filter(None, billed))
-        values["cost_usd"] = attempt.purchase.cost(billed)
+        usd = attempt.purchase.cost(billed)
+        if usd is not None:
+            values["cost_usd"] = usd
+        elif None in billed:
+            values["message"] = message or UNCOUNTED
     retry_database(_close, entry, values)
 
 
@@ -133,7 +142,8 @@ def mark_unusable(job: Job, message: str) -> None:
 
 def cost_of(podcast: DailyPodcast) -> tuple[Decimal | None, int]:
     """What the vendors billed for an episode: USD, None when a part is unknown, and characters of speech."""
-    billed = podcast.calls.filter(outcome__in=BILLED).values_list("kind", "units", "cost_usd")
+    billed = podcast.calls.filter(outcome__in=BILLED).values_list("kind", "units", "cost_usd", "message")
     entries = retry_database(list, billed)
-    usd = prices.add(*(usd for *_, usd in entries))
-    return usd, sum(units or 0 for kind, units, _ in entries if kind == Kind.SPEECH)
+    # Without units: the most that an uncounted call may cost, which has a message, or the cost of an earlier release.
+    usd = prices.add(*(None if units is None and usd and message else usd for _, units, usd, message in entries))
+    return usd, sum(units or 0 for kind, units, *_ in entries if kind == Kind.SPEECH)

@@ -8,11 +8,12 @@ from typing import Generic, TypeVar
 
 from ..audio import clips
 from ..conf import conf
-from ..errors import Units
-from ..gateway.provider import BaseProvider
-from ..llm.base import Completion, LLMProvider, Prompt
+from ..errors import ProviderError, Units
+from ..gateway.answers import provider_errors_only
+from ..gateway.provider import BaseProvider, bill_errors
+from ..llm.base import Completion, LLMProvider, Prompt, empty_error
 from ..models import Kind
-from ..tts.base import Clip, TTSProvider, Voice
+from ..tts.base import Clip, TTSProvider, Voice, whole
 from . import prices
 
 A = TypeVar("A")  # an answer
@@ -39,7 +40,7 @@ class Purchase(ABC, Generic[A]):
 
     @abstractmethod
     def call(self, timeout: float) -> A:
-        """Ask the vendor, within `timeout` seconds. Raises ProviderError."""
+        """Ask the vendor, within `timeout` seconds, and check the answer. Raises ProviderError."""
 
     @abstractmethod
     def billed_units(self, answer: A) -> Units:
@@ -62,7 +63,14 @@ class ScriptPurchase(Purchase[Completion]):
         self.seconds = conf.DAILYCAST_LLM_TIMEOUT
 
     def call(self, timeout: float) -> Completion:
-        return self.provider.complete(self.prompt, timeout)
+        with provider_errors_only(self.provider.name):
+            answer = self.provider.complete(self.prompt, timeout)
+            if not isinstance(answer, Completion):
+                raise ProviderError(f"{self.provider.name} returned no Completion: mend it.", permanent=True)
+            with bill_errors(*self.billed_units(answer)):
+                if not answer.text.strip():
+                    raise empty_error(self.provider.name)
+            return answer
 
     def billed_units(self, answer: Completion) -> Units:
         return answer.prompt_tokens, answer.completion_tokens
@@ -83,7 +91,13 @@ class ClipPurchase(Purchase[Clip]):
         self.seconds = conf.DAILYCAST_SPEECH_TIMEOUT
 
     def call(self, timeout: float) -> Clip:
-        return self.provider.speak(self.text, self.voice, timeout)
+        with provider_errors_only(self.provider.name):
+            clip = self.provider.speak(self.text, self.voice, timeout)
+            if not isinstance(clip, Clip) or not isinstance(clip.mp3, bytes):
+                raise ProviderError(f"{self.provider.name} returned no Clip of bytes: mend it.", permanent=True)
+            with bill_errors(*self.billed_units(clip)):
+                whole(clip.mp3, "")  # providers differ in what of the text they can speak, and check that themselves
+            return clip
 
     def billed_units(self, answer: Clip) -> Units:
         return (answer.characters,)

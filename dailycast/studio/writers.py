@@ -14,6 +14,7 @@ from ..purchases import ledger
 from ..purchases.purchase import ScriptPurchase
 from ..purchases.scheduler import buy
 from ..script import grammar
+from ..script.model_answer import extract_script
 from ..script.prompt import Prompt
 from .providers import first_success, writers
 
@@ -61,7 +62,7 @@ def _write(writer: LLMProvider, prompt: Prompt, job: Job) -> Draft:
 
 
 def _checked(completion: Completion, prompt: Prompt) -> Draft:
-    text = grammar.normalise_completion(completion.text)
+    text = grammar.normalise_completion(extract_script(completion.text, prompt.language))
     characters = len(grammar.parse(text, prompt.language).spoken_text)
     if not characters:
         raise ProviderError("the answer has nothing in it to speak", permanent=True)

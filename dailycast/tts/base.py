@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..audio.mp3 import duration
 from ..errors import MixedMp3Error, Mp3Error, ProviderError
+from ..gateway.answers import sane_figure
 from ..gateway.provider import BaseProvider
 from ..gateway.provider import require as require
 from ..languages.characters import shortest_seconds
@@ -27,10 +28,13 @@ class Voice:
 
 @dataclass(frozen=True)
 class Clip:
-    """One spoken clip; `characters` is what the vendor bills."""
+    """One spoken clip; `characters` is what the vendor bills, None where that is unknown or no sane figure."""
 
     mp3: bytes
-    characters: int
+    characters: int | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "characters", sane_figure(self.characters))
 
 
 class TTSProvider(BaseProvider):

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..conf import conf
 from ..errors import NoEngineError, ProviderError, ProviderNotConfigured, ThrottledError, VendorWideError
+from ..gateway.answers import sane_figure
 from ..gateway.clients import guard_boto3
 from ..gateway.http import CONNECT_TIMEOUT, TRANSIENT_STATUSES, Vendor, own_error, parse_retry_after
 from ..gateway.messages import no_answer_error, redact_and_shorten
@@ -185,9 +186,9 @@ def _synthesize(text: str, voice: Voice, timeout: float) -> tuple[bytes, int | N
     """The MP3 as Polly sent it, complete or not, and the characters that it bills; None where it names none."""
     errors = require("botocore.exceptions", "polly")
     try:
-        response: Any = _client(timeout).synthesize_speech(**_request(text, voice))
+        response: Any = _counting_client(timeout).synthesize_speech(**_request(text, voice))
         with closing(response["AudioStream"]) as stream:
-            return stream.read(), response.get("RequestCharacters")
+            return stream.read(), _characters(response.get("RequestCharacters"))
     except errors.ClientError as error:
         raise _client_error(error, voice) from error
     except (errors.ConnectionError, errors.HTTPClientError, errors.IncompleteReadError) as error:
@@ -196,6 +197,20 @@ def _synthesize(text: str, voice: Voice, timeout: float) -> tuple[bytes, int | N
         reason = redact_and_shorten(str(error))
         message = f"Polly could not be called: {reason} Check AWS_REGION, the keys and AWS_ENDPOINT_URL_POLLY."
         raise ProviderError(message, permanent=True, billed=()) from error
+
+
+def _counting_client(timeout: float) -> Any:
+    """The client, which reads the count of characters as a text: over one that is no number it would lose the clip."""
+    client = _client(timeout)
+    answer = client.meta.service_model.operation_model("SynthesizeSpeech").output_shape
+    answer.members["RequestCharacters"].type_name = "string"
+    return client
+
+
+def _characters(header: str | None) -> int | None:
+    """The figure in `x-amzn-RequestCharacters`; None for what is none."""
+    digits = (header or "").strip()
+    return sane_figure(int(digits)) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
 
 
 def _request(text: str, voice: Voice) -> dict[str, Any]:

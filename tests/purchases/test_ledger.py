@@ -37,7 +37,7 @@ def test_the_entry_of_a_call_in_flight_has_the_most_that_it_may_cost(alex: User)
     [
         (None, Outcome.OK, 10, "0.1"),
         (ProviderError("of no use", permanent=True, billed=(20,)), Outcome.FAILED, 20, "0.2"),
-        (ProviderError("of no use", permanent=True, billed=(None,)), Outcome.FAILED, None, None),
+        (ProviderError("of no use", permanent=True, billed=(None,)), Outcome.FAILED, None, "1"),
         (ProviderError("silence", permanent=True), Outcome.UNANSWERED, 100, "1"),
         (ProviderError("too long", permanent=True, billed=()), Outcome.REFUSED, 0, "0"),
         (ThrottledError("too many", 99), Outcome.REFUSED, 0, "0"),

@@ -12,11 +12,13 @@ from dailycast.llm.base import Completion, LLMProvider, Prompt
 from dailycast.models import Kind
 from dailycast.purchases.purchase import ClipPurchase, ScriptPurchase
 from dailycast.tts.base import Clip, TTSProvider, Voice
+from tests.cloud.speech import speak
 
 PROMPT = Prompt("Be brief.", "Alex learns English.", LearnerContext(first_name="Alex"), "en", 4.0)
 COMPLETION = Completion("# Hello", "scribe", "quill", prompt_tokens=1_000, completion_tokens=200)
 VOICE = Voice("Anna", "neural")
 CLIP_KEY = "ab" * 32
+MP3 = speak("Good morning.", 24_000)
 
 
 class Writer(LLMProvider):
@@ -47,7 +49,7 @@ class Speaker(TTSProvider):
 
     def speak(self, text: str, voice: Voice, timeout: float) -> Clip:
         assert (text, voice, timeout) == ("Good morning.", VOICE, 7.5)
-        return Clip(b"mp3 of a clip", 12)
+        return Clip(MP3, 12)
 
 
 def script_purchase(keep_answer: bool = True) -> ScriptPurchase:
@@ -87,7 +89,7 @@ def test_a_clip_may_be_billed_its_characters_and_is_billed_what_the_vendor_count
     )
     assert purchase.max_units == (len("Good morning."),)
     answer = purchase.call(7.5)
-    assert (answer, purchase.billed_units(answer)) == (Clip(b"mp3 of a clip", 12), (12,))
+    assert (answer, purchase.billed_units(answer)) == (Clip(MP3, 12), (12,))
 
 
 @pytest.mark.parametrize(
@@ -122,5 +124,5 @@ def test_a_script_that_nobody_saves_leaves_nothing_in_the_ledger() -> None:
 
 
 def test_a_clip_is_stored_in_its_own_file_and_not_in_the_ledger(media: Path) -> None:
-    assert clip_purchase().store(Clip(b"mp3 of a clip", 12)) == ""
-    assert (media / f"podcasts/clips/{CLIP_KEY}.mp3").read_bytes() == b"mp3 of a clip"
+    assert clip_purchase().store(Clip(MP3, 12)) == ""
+    assert (media / f"podcasts/clips/{CLIP_KEY}.mp3").read_bytes() == MP3
