@@ -19,15 +19,14 @@ from .jobs.database import require_no_transaction
 from .jobs.error_reasons import details_of, is_expected, reason_for
 from .jobs.heartbeat import keep_lease
 from .jobs.job import Job
-from .jobs.logs import about_episode
-from .languages.table import normalise
-from .learner import LearnerContext, get_learner_context, known_language, learner_context
+from .jobs.logs import AboutEpisode
+from .learner import LearnerContext, choose_language, get_learner_context, learner_context
 from .models import NO_AUDIO, WITHOUT_AUDIO, DailyPodcast, Reason, Skip, Source, Status
 from .purchases import ledger
 from .script import grammar
 from .script.prompt import build_prompt
 from .signals import podcast_ready
-from .studio.estimate import bytes_needed, require_writable_media
+from .studio.estimate import bytes_needed, require_writable_media, speech_estimate
 from .studio.voices import NOT_CONFIGURED as NOT_CONFIGURED  # what the log says without AWS keys
 from .studio.voices import NoVoiceError, Speech, make_speech
 from .studio.writers import write_script
@@ -91,11 +90,13 @@ def run(pk: int, can_reschedule: bool = False) -> Job | None:
 
     `can_reschedule`: a transient error makes the row pending again, for a later attempt; without it the job ends there.
     """
-    with about_episode(pk):
+    with AboutEpisode(pk):
         job = queue.claim(pk, can_reschedule)
         if job is not None:
             with keep_lease(job):
+                ledger.release_earlier(job)
                 _make(job)
+                ledger.release(job)
             announce(pk)
     return job
 
@@ -138,8 +139,10 @@ def _write(job: Job) -> None:
     require_writable_media(job.row)
     language = choose_language(job.row.language, context)
     job.write(language=language, context=context.as_dict())
-    prompt = build_prompt(context, language, job.row.minutes or conf.DAILYCAST_MINUTES)
-    draft = write_script(prompt, job)
+    minutes = job.row.minutes or conf.DAILYCAST_MINUTES
+    if job.row.with_audio:  # else the last of a budget would buy scripts that nobody can hear
+        ledger.reserve(job, speech_estimate(language, minutes))
+    draft = write_script(build_prompt(context, language, minutes), job)
     if script := job.current_script():  # an editor has written one meanwhile
         job.row.script_text = script
     else:
@@ -245,8 +248,3 @@ def _end_as(job: Job, error: BaseException) -> None:
     if job.row.script_text and reason != Reason.NEEDS_PERSON:
         return _finish_without_audio(job, reason, details)
     return job.finish(Status.FAILED, cost_usd=ledger.cost_of(job.row)[0], error_code=reason, error_message=details)
-
-
-def choose_language(language: str | None, context: LearnerContext | None = None) -> str:
-    """The language asked for, else the learner's own if we know it, else the default. Raises LanguageError."""
-    return normalise(language or (context and known_language(context)) or conf.DAILYCAST_DEFAULT_LANGUAGE)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import Sum
 from django.utils import timezone
 from tinytag import TinyTag
 
@@ -22,9 +23,11 @@ from dailycast.audio import mp3, storage
 from dailycast.errors import LanguageError, LearnerContextError, Mp3Error, ProviderError, ScriptError
 from dailycast.jobs import queue
 from dailycast.jobs.job import Job
-from dailycast.models import DailyPodcast, ProviderCall, Reason, Status
+from dailycast.models import Budget, DailyPodcast, Outcome, ProviderCall, Reason, Status
+from dailycast.purchases import ledger
 from dailycast.signals import podcast_ready
 from dailycast.studio import voices, writers
+from dailycast.tts import polly
 from dailycast.tts.base import Clip, TTSProvider, Voice
 from tests.cloud import Cloud, Fault
 from tests.cloud.speech import speak
@@ -797,15 +800,70 @@ def test_an_episode_that_failed_is_not_announced(alex: User) -> None:
 # What it costs
 
 
-def test_a_budget_that_is_enough_for_the_script_alone_leaves_the_script(
-    cloud: Cloud, alex: User, settings: Any
-) -> None:
+def test_a_budget_that_is_enough_for_the_script_alone_buys_nothing(cloud: Cloud, alex: User, settings: Any) -> None:
     settings.DAILYCAST_DAILY_BUDGET_USD = "0.0065"
-    cloud.script = "# T\n" + "A sentence that costs something. " * 15
     settings.DAILYCAST_PRICES = {"openai/gpt-6-luna": "0.10/0.50", "polly/neural": "1000"}
     row = services.create_podcast_for_user(alex, "en")
+    assert (row.status, row.error_code, cloud.calls) == ("failed", Reason.BUDGET, [])
+    assert "the speech of this episode may cost" in row.error_message
+    assert Budget.objects.get().reserved == 0
+    script_only = queue.submit(alex, "en", with_audio=False)
+    services.run(script_only.pk)
+    script_only.refresh_from_db()
+    assert script_only.status == "completed"
+
+
+def test_no_clip_is_bought_of_a_script_that_the_budget_cannot_speak_to_the_end(
+    cloud: Cloud, alex: User, settings: Any
+) -> None:
+    settings.DAILYCAST_DAILY_BUDGET_USD = "0.10"
+    cloud.script = "# Long\n" + "\n\n".join(f"Part {part}. " + "It goes on and on. " * 25 for part in range(16))
+    row = services.create_podcast_for_user(alex, "en")
     assert (row.status, row.error_code, spoken(cloud)) == ("completed", Reason.BUDGET, [])
-    assert "polly/neural may cost" in row.error_message
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_episode_holds_its_whole_speech_of_the_budget_and_gives_back_the_rest(
+    cloud: Cloud, alex: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DAILYCAST_DAILY_BUDGET_USD = "1"
+    cloud.script = SCRIPT
+    held: list[int] = []
+    speak = polly.Provider.speak
+
+    def look(self: Any, *args: Any) -> Any:
+        held.append(Budget.objects.get().reserved)
+        return speak(self, *args)
+
+    monkeypatch.setattr(polly.Provider, "speak", look)
+    assert services.create_podcast_for_user(alex, "en").has_audio
+    characters = sum(map(len, SPOKEN))
+    assert all(micro >= characters * 16 for micro in held)
+    spent = ProviderCall.objects.aggregate(usd=Sum("cost_usd"))["usd"]
+    assert 0 <= Decimal(Budget.objects.get().reserved) / 1_000_000 - spent < Decimal("0.00001")
+    assert not ProviderCall.objects.filter(outcome=Outcome.RESERVED).exists()
+
+
+def test_what_a_dead_worker_held_of_the_budget_is_given_back(cloud: Cloud, alex: User, settings: Any) -> None:
+    settings.DAILYCAST_DAILY_BUDGET_USD = "1"
+    podcast = queue.submit(alex, "en")
+    dead = queue.claim(podcast.pk)
+    assert dead
+    ledger.reserve(dead, Decimal("0.9"))
+    DailyPodcast.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    services.run(podcast.pk)
+    assert DailyPodcast.objects.get().has_audio
+    assert Budget.objects.get().reserved < 100_000
+    ledger.release(dead)  # it wakes up, and finds nothing of its own
+    assert 0 < Budget.objects.get().reserved < 100_000
+
+
+def test_a_script_of_an_editor_has_a_longest_length(cloud: Cloud, alex: User) -> None:
+    script = "Ten chars. " * 100_000
+    podcast = DailyPodcast.objects.create(user=alex, language="en", script_text=script, status=Status.FAILED)
+    row = services.retry_now(podcast)
+    assert (row.status, row.error_code, cloud.calls) == ("completed", Reason.AUDIO_FAILED, [])
+    assert "50,000 are the most" in row.error_message
 
 
 def test_an_unknown_model_costs_an_unknown_sum(cloud: Cloud, alex: User, settings: Any) -> None:

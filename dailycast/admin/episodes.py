@@ -19,6 +19,7 @@ from .. import runners
 from ..errors import DailycastError
 from ..models import DailyPodcast, Source, Status
 from ..purchases import prices
+from ..studio.estimate import remaining_cost
 from .filters import choice_filter, voice_choices, writer_choices
 from .forms import EpisodeForm, GenerateForm, language_choices
 
@@ -122,6 +123,7 @@ class DailyPodcastAdmin(ModelAdmin):
     ) -> HttpResponse:
         podcast = context["original"]
         context["can_make_audio"] = self.has_change_permission(request, podcast) and lacks_audio(podcast)
+        context["price"] = prices.text(remaining_cost(podcast)) if context["can_make_audio"] else ""
         context["in_the_making"] = podcast.is_in_progress
         context["show_save_and_add_another"] = False
         return super().render_change_form(request, context, *args, **kwargs)

@@ -20,6 +20,11 @@ def find_clip(key: str) -> bytes | None:
     return mp3
 
 
+def is_stored(key: str) -> bool:
+    """Whether a clip is stored under `key`, as far as its name tells."""
+    return storage.exists(file_name(key))
+
+
 def store_clip(key: str, mp3: bytes) -> None:
     """Store a clip completely or not at all. Raises OSError where the disk fails."""
     storage.write_atomic(file_name(key), mp3)

@@ -17,7 +17,7 @@ from django.utils import timezone
 from ..audio import storage
 from ..conf import conf
 from ..errors import ClaimLostError, ProviderError, ReleasedError
-from ..models import DailyPodcast, Kind, Skip, Status
+from ..models import DailyPodcast, Kind, ProviderCall, Skip, Status
 from .database import retry_database
 from .stopping import stopping as stopping
 
@@ -49,6 +49,7 @@ class Job:
         self.deadline = time.monotonic() + conf.DAILYCAST_JOB_TIMEOUT
         self.renewed_at = time.monotonic(), lease_clock()
         self.audio_name = ""  # of this attempt's own file
+        self.reservation: ProviderCall | None = None  # of the budget, for speech that is not bought yet
 
     @property
     def row(self) -> DailyPodcast:

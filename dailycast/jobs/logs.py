@@ -2,27 +2,27 @@
 
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 _episode: ContextVar[int | None] = ContextVar("dailycast_episode", default=None)
 
 
-@contextmanager
-def about_episode(pk: int) -> Iterator[None]:
+class AboutEpisode:
     """What is logged in this block, or because of an error that leaves it, says `(episode 5)` at its end.
 
     A thread that the block starts has to run in a copy of its context.
     """
-    token = _episode.set(pk)
-    try:
-        yield
-    except BaseException as error:
-        error.__dict__.setdefault("dailycast_episode", pk)
-        raise
-    finally:
-        _episode.reset(token)
+
+    def __init__(self, pk: int) -> None:
+        self.pk = pk
+
+    def __enter__(self) -> None:
+        self.token = _episode.set(self.pk)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            error.__dict__.setdefault("dailycast_episode", self.pk)
+        _episode.reset(self.token)
 
 
 class EpisodeNumber(logging.Filter):

@@ -1,5 +1,6 @@
 """Who an episode is about: the learner's records as the host gives them. Knows no models."""
 
+from .adapter import choose_language as choose_language
 from .adapter import display_name as display_name
 from .adapter import get_learner_context as get_learner_context
 from .adapter import import_callable as import_callable

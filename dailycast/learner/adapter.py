@@ -33,6 +33,11 @@ def get_learner_context(user: "AbstractBaseUser") -> LearnerContext:
     return learner_context({"first_name": getattr(user, "first_name", ""), **data})
 
 
+def choose_language(language: str | None, context: LearnerContext | None = None) -> str:
+    """The language asked for, else the learner's own if we know it, else the default. Raises LanguageError."""
+    return normalise(language or (context and known_language(context)) or conf.DAILYCAST_DEFAULT_LANGUAGE)
+
+
 def known_language(context: LearnerContext) -> str:
     """The learner's own language in BCP-47's usual case; empty, with a warning, for one that we do not know."""
     if not context.language:

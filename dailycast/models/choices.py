@@ -69,6 +69,7 @@ class Outcome(models.TextChoices):
     REFUSED = "refused", _("refused")  # not billed
     BLOCKED = "blocked", _("blocked")  # not billed, and every other learner's would end so too: a wrong key, no credit
     LOST = "lost", _("lost")  # its worker died before the answer came
+    RESERVED = "reserved", _("reserved")  # no call: what is left of an episode's reservation, while it is being made
     WRITTEN_OFF = "written_off", _("written off")  # lost, and a person asked for another attempt since
 
 

@@ -76,6 +76,11 @@ def settle(day: date, reserved: Decimal | None, usd: Decimal | None) -> None:
         Budget.objects.filter(day=day).update(reserved=F("reserved") + _micro(usd) - _micro(reserved))
 
 
+def rounded_up(usd: Decimal) -> Decimal:
+    """`usd` as the budget counts it."""
+    return Decimal(_micro(usd)) / MILLION
+
+
 def _micro(usd: Decimal) -> int:
     """Millionths of a USD, rounded up."""
     return int((usd * MILLION).to_integral_value(ROUND_UP))

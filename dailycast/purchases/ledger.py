@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.db import IntegrityError, connections, router
+from django.db import IntegrityError, connections, router, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from ..conf import conf
 from ..errors import ClaimLostError, ProviderError, Units, VendorWideError
 from ..jobs.database import retry_database
 from ..jobs.job import Job
@@ -39,7 +41,7 @@ def _open(purchases: Sequence[Purchase[Any]], job: Job) -> list[ProviderCall]:
     try:
         with budget.with_ledger():
             for purchase, entry in zip(purchases, entries, strict=True):
-                budget.reserve(purchase.key, entry.cost_usd)
+                budget.reserve(purchase.key, _beyond_reservation(job, entry))
             return _inserted(entries)
     except IntegrityError as error:
         raise ClaimLostError("The episode is gone.") from error
@@ -93,6 +95,74 @@ def _close(entry: ProviderCall, values: dict[str, Any]) -> None:
         ProviderCall.objects.filter(pk=entry.pk).update(**values)
         if "cost_usd" in values:
             budget.settle(entry.day, entry.cost_usd, values["cost_usd"])
+
+
+# What an episode reserves
+
+
+def reserve(job: Job, usd: Decimal | None) -> None:
+    """Hold `usd` of today's budget for the speech of the job that is still to be bought, in place of what it held.
+
+    A budget that is nearly used up then buys whole episodes. Without a budget, or for an unknown price (None), nothing
+    is held. Raises BudgetError, and then the job holds what it held before.
+    """
+    if conf.DAILYCAST_DAILY_BUDGET_USD is not None and job.podcast is not None and usd is not None:
+        retry_database(_reserve, job, budget.rounded_up(usd))
+
+
+def _reserve(job: Job, usd: Decimal) -> None:
+    budget.sync_with_ledger()
+    with budget.with_ledger():
+        held = _held(job)
+        if usd > held:
+            budget.reserve("the speech of this episode", usd - held)
+        elif job.reservation:
+            budget.settle(job.reservation.day, held - usd, Decimal(0))
+        values = {"day": dates.today(), "kind": Kind.SPEECH, "outcome": Outcome.RESERVED, "cost_usd": usd}
+        if job.reservation is None:
+            if usd:
+                job.reservation = ProviderCall.objects.create(podcast=job.podcast, provider="", **values)
+            return
+        ProviderCall.objects.filter(pk=job.reservation.pk).update(**values)
+        job.reservation.day, job.reservation.cost_usd = dates.today(), usd
+
+
+def _beyond_reservation(job: Job, entry: ProviderCall) -> Decimal | None:
+    """The part of the entry's cost that the job's reservation does not cover; the rest is taken out of it."""
+    held = _held(job)
+    if not held or job.reservation is None or not entry.cost_usd or entry.kind != Kind.SPEECH:
+        return entry.cost_usd
+    usd = budget.rounded_up(entry.cost_usd)
+    rest = max(held - usd, Decimal(0))
+    if not ProviderCall.objects.filter(pk=job.reservation.pk).update(cost_usd=rest):  # another worker released it
+        job.reservation = None
+        return entry.cost_usd
+    job.reservation.cost_usd = rest
+    return max(usd - held, Decimal(0))
+
+
+def _held(job: Job) -> Decimal:
+    return (job.reservation.cost_usd if job.reservation else None) or Decimal(0)
+
+
+def release(job: Job) -> None:
+    """Give back what the job holds of a budget."""
+    if job.reservation is not None:
+        retry_database(_release, ProviderCall.objects.filter(pk=job.reservation.pk))
+        job.reservation = None
+
+
+def release_earlier(job: Job) -> None:
+    """Give back what an attempt holds whose worker died, or lost the job."""
+    if conf.DAILYCAST_DAILY_BUDGET_USD is not None:
+        retry_database(_release, job.row.calls.filter(outcome=Outcome.RESERVED))
+
+
+def _release(reservations: QuerySet[ProviderCall]) -> None:
+    with transaction.atomic():
+        for held in reservations.select_for_update():
+            budget.settle(held.day, held.cost_usd, Decimal(0))
+            held.delete()
 
 
 def outcome_of(error: ProviderError) -> Outcome:

@@ -21,8 +21,8 @@ from ..errors import CapturedError
 from ..jobs import queue
 from ..jobs.database import retry_database
 from ..jobs.job import stopping
-from ..jobs.logs import about_episode
-from ..learner import get_learner_context
+from ..jobs.logs import AboutEpisode
+from ..learner import choose_language, get_learner_context
 from ..models import DailyPodcast, Kind, Outcome, ProviderCall, Reason, Skip, Source, Status, active_users
 from ..models.choices import SYSTEMIC, UNINTENDED
 from ..purchases import prices
@@ -100,7 +100,7 @@ def forecast(day: date, limit: int | None = None, retry: bool = False) -> Foreca
             if reason := services.skip_reason(context):
                 skipped[reason] += 1
             else:
-                costs.append(estimate(services.choose_language(None, context), conf.DAILYCAST_MINUTES))
+                costs.append(estimate(choose_language(None, context), conf.DAILYCAST_MINUTES))
         if reading.error is not None and not isinstance(reading.error, Exception):
             raise reading.error  # Ctrl-C
         failed += reading.error is not None
@@ -227,7 +227,7 @@ class Edition:
         return self.run(podcast.pk)
 
     def run(self, pk: int) -> None:
-        with about_episode(pk):
+        with AboutEpisode(pk):
             self.make_row(pk)
 
     def make_row(self, pk: int) -> None:

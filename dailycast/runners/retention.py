@@ -128,6 +128,8 @@ def _delete_audio(podcast: DailyPodcast) -> bool:
 
 
 def _close_lost_calls() -> None:
+    old = ProviderCall.objects.filter(created_at__lt=timezone.now() - LOST_AFTER)
+    old.filter(outcome=Outcome.RESERVED).delete()
     open_calls = ProviderCall.objects.filter(outcome=Outcome.UNKNOWN)
     open_calls.filter(created_at__lt=timezone.now() - LOST_AFTER).update(outcome=Outcome.LOST)
 

@@ -14,7 +14,7 @@ from functools import partial
 from django.utils import timezone
 
 from .. import services
-from ..jobs.logs import about_episode
+from ..jobs.logs import AboutEpisode
 from ..jobs.stopping import stopping
 from ..models import DailyPodcast, Status
 from .pool import WorkerPool
@@ -96,7 +96,7 @@ def stop() -> None:
 
 def _run(pk: int) -> None:
     if not stopping.is_set():  # else the row stays pending
-        with about_episode(pk):
+        with AboutEpisode(pk):
             services.run(pk, can_reschedule=True)
             _delay(pk)
 

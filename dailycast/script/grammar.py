@@ -21,6 +21,7 @@ from ..languages.characters import SPEAKABLE
 from .cleaning import clean_line, clean_paragraph, is_list_item, normalise_lines, remove_emoji, remove_fence
 from .clips import split_into_clips
 
+LONGEST_SPOKEN_TEXT = 50_000  # characters
 MIN_PAUSE, MAX_PAUSE = 0.5, 15.0  # seconds
 
 # Pauses are looked for in a copy of the line where full-width forms are ASCII; its characters keep their places.
@@ -102,9 +103,19 @@ def parse(text: str, language: str) -> Script:
     return Script(title, tuple(Chapter(name, tuple(pieces)) for name, pieces in chapters if pieces))
 
 
+def require_speakable_length(script: Script) -> None:
+    """Raises ScriptError for a script that nobody would listen to, and that would cost as much as a night's edition."""
+    characters = len(script.spoken_text)
+    if characters > LONGEST_SPOKEN_TEXT:
+        most = f"{LONGEST_SPOKEN_TEXT:,} are the most, which is about an hour"
+        raise ScriptError(f"The script has {characters:,} characters to speak, and {most}: shorten it.")
+
+
 def validate(text: str) -> None:
-    """Raise ScriptError for what an editor has to correct: a malformed pause, or nothing to speak."""
-    if not parse(text, "en").clips:
+    """Raise ScriptError for what an editor has to correct: a malformed pause, nothing to speak, or far too much."""
+    script = parse(text, "en")
+    require_speakable_length(script)
+    if not script.clips:
         raise ScriptError(
             "There is nothing to speak: write at least one sentence that is not a heading or in brackets."
         )

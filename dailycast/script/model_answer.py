@@ -77,19 +77,19 @@ def extract_script(text: str, language: str) -> str:
 def _without_thoughts(text: str) -> str:
     """`text` without a model's reasoning. Raises ProviderError where it has no end, because the script is missing."""
     text = _final_channel(text)
-    kept: list[str] = []
+    rest: list[str] = []
     start, is_open = 0, False
     for mark in THOUGHT.finditer(text):
         if mark["close"] or mark["end"]:
             if not is_open:
-                kept.clear()  # the opening mark was in the prompt, as in templates of DeepSeek R1
+                rest.clear()  # the opening mark was in the prompt, as in templates of DeepSeek R1
             start, is_open = mark.end(), False
         elif not is_open:
-            kept.append(text[start : mark.start()])
+            rest.append(text[start : mark.start()])
             is_open = True
     if is_open:
         raise _cut_thoughts()
-    return SPECIAL_TOKEN.sub("", "".join([*kept, text[start:]])).strip()
+    return SPECIAL_TOKEN.sub("", "".join([*rest, text[start:]])).strip()
 
 
 def _final_channel(text: str) -> str:
@@ -285,10 +285,10 @@ def _without_remarks(lines: list[str], code: str, language: str) -> list[str]:
         if not SPEAKABLE.search(last) or remarks.is_count(plain, code) or remarks.is_end_mark(plain, code):
             lines.pop()
             continue
-        kept = _without_last_remarks(last, code, language)
-        if kept == last:
+        shorter = _without_last_remarks(last, code, language)
+        if shorter == last:
             break
-        lines[-1:] = [kept] if kept else []
+        lines[-1:] = [shorter] if shorter else []
     return lines
 
 

@@ -2,12 +2,15 @@
 
 from decimal import Decimal
 
-from ..audio import storage
+from ..audio import clips, storage
+from ..conf import conf
 from ..languages.table import get_language
 from ..models import DailyPodcast
 from ..purchases import prices
+from ..script.grammar import parse
+from ..tts.base import TTSProvider, Voice
 from .providers import voices, writers
-from .voices import speaks
+from .voices import clip_key, speaks
 
 USUAL_PROMPT_TOKENS = 2_500
 CHARACTERS_A_TOKEN = 4
@@ -23,12 +26,38 @@ def estimate(language: str, minutes: float) -> Decimal | None:
         prices.cost(f"{writer.name}/{writer.model()}", *tokens, unbilled=writer.unbilled())
         for writer in writers.configured()[:1]
     ]
-    speakers = [each for each in voices.configured() if speaks(each, language)]
-    spoken = [(each, voice) for each in speakers if (voice := each.voice(language))][:1]
-    speech = [
-        prices.cost(f"{each.name}/{voice.engine}", characters, unbilled=each.unbilled()) for each, voice in spoken
+    return prices.add(*script, _speech_cost(language, characters))
+
+
+def speech_estimate(language: str, minutes: float) -> Decimal | None:
+    """What the speech of an episode usually costs: USD; None when the price is unknown."""
+    return _speech_cost(language, round(minutes * 60 * get_language(language).rate))
+
+
+def remaining_cost(podcast: DailyPodcast) -> Decimal | None:
+    """What the episode still costs: USD, None when a price is unknown. Clips that are stored cost nothing."""
+    language = podcast.language or conf.DAILYCAST_DEFAULT_LANGUAGE
+    if not podcast.script_text:
+        return estimate(language, podcast.minutes or conf.DAILYCAST_MINUTES)
+    for provider, voice in _first_voice(language):
+        texts = dict.fromkeys(parse(podcast.script_text, language).clips)
+        missing = [text for text in texts if not clips.is_stored(clip_key(provider.name, voice, text))]
+        return _speech_cost(language, sum(map(len, missing)))
+    return Decimal(0)
+
+
+def _speech_cost(language: str, characters: int) -> Decimal | None:
+    costs = [
+        prices.cost(f"{provider.name}/{voice.engine}", characters, unbilled=provider.unbilled())
+        for provider, voice in _first_voice(language)
     ]
-    return prices.add(*script, *speech)
+    return prices.add(*costs)
+
+
+def _first_voice(language: str) -> list[tuple[TTSProvider, Voice]]:
+    """The voice that speaks first, with its provider; none where none is configured."""
+    speakers = [each for each in voices.configured() if speaks(each, language)]
+    return [(each, voice) for each in speakers if (voice := each.voice(language))][:1]
 
 
 def require_writable_media(podcast: DailyPodcast) -> None:

@@ -11,9 +11,10 @@ from ..errors import DailycastError, NoEngineError, ProviderNotConfigured, Scrip
 from ..jobs.job import Job
 from ..languages.table import get_language
 from ..models import Kind, Reason
+from ..purchases import ledger, prices
 from ..purchases.purchase import ClipPurchase
 from ..purchases.scheduler import buy
-from ..script.grammar import Script, parse
+from ..script.grammar import Script, parse, require_speakable_length
 from ..tts.base import TTSProvider, Voice
 from .assembly import add_tag, join
 from .providers import first_success, voices
@@ -51,6 +52,7 @@ def make_speech(script_text: str, language: str, job: Job) -> Speech:
     script = parse(script_text, language)
     if not script.clips:
         raise ScriptError("The script has nothing in it to speak.")
+    require_speakable_length(script)
     speak = partial(_speak, script=script, language=language, job=job)
     return first_success(_voices_for(language), speak, Kind.SPEECH, job)
 
@@ -114,6 +116,8 @@ def _buy_clips(provider: TTSProvider, texts: list[str], voice: Voice, job: Job) 
     keys = {text: clip_key(provider.name, voice, text) for text in texts}
     found = {text: mp3 for text in texts if provider.remote and (mp3 := clips.find_clip(keys[text])) is not None}
     missing = [text for text in texts if text not in found]
-    bought = buy([ClipPurchase(provider, voice, text, keys[text]) for text in missing], provider.parallel, job)
+    purchases = [ClipPurchase(provider, voice, text, keys[text]) for text in missing]
+    ledger.reserve(job, prices.add(*(purchase.cost(purchase.max_units) for purchase in purchases)))
+    bought = buy(purchases, provider.parallel, job)
     found |= {text: clip.mp3 for text, clip in zip(missing, bought, strict=True)}
     return [found[text] for text in texts]

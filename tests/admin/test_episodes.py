@@ -14,10 +14,13 @@ from django.utils import timezone
 
 from dailycast import services
 from dailycast.admin.episodes import DailyPodcastAdmin
+from dailycast.audio import clips
 from dailycast.errors import LanguageError, ProviderError
 from dailycast.jobs import queue
 from dailycast.jobs.job import Job
 from dailycast.models import DailyPodcast, Reason, Status
+from dailycast.studio.voices import clip_key
+from dailycast.tts.base import Voice
 from tests.admin.pages import form_data, messages_of, text, url
 from tests.admin.providers import SCRIPT, FakeVoice, FakeWriter
 
@@ -445,3 +448,15 @@ def test_the_status_needs_the_view_permission(client: Client, script_only: Daily
 
 def test_make_audio_of_an_unknown_episode_is_refused(superuser_client: Client) -> None:
     assert superuser_client.post(url("make-audio/", 999)).status_code == 403
+
+
+@pytest.mark.parametrize(("usd", "price"), [("1000", "$0.0320"), ("0", "$0.00"), (None, "unknown")])
+def test_the_button_shows_what_the_audio_still_costs(
+    superuser_client: Client, script_only: DailyPodcast, settings: Any, usd: str | None, price: str
+) -> None:
+    settings.DAILYCAST_PRICES = {"choir/": usd} if usd else {}  # USD a million characters, and it has 32
+    page = superuser_client.get(url("change/", script_only.pk))
+    assert f"Make the audio ({price})" in text(page)
+    clips.store_clip(clip_key("choir", Voice("alto"), "Good morning, Alex."), b"mp3")
+    page = superuser_client.get(url("change/", script_only.pk))
+    assert ("$0.0130" in text(page)) is (usd == "1000")

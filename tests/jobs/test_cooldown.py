@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 
 from dailycast.errors import CooldownError
 from dailycast.jobs import cooldown, queue
-from dailycast.models import DailyPodcast, Source, Status, lock_learner
+from dailycast.models import DailyPodcast, Kind, Outcome, ProviderCall, Source, Status, dates, lock_learner
 from tests.jobs.rows import changed_row, from_now, in_threads
 
 
@@ -91,3 +91,23 @@ def test_the_error_says_in_local_time_when_the_learner_may_ask_again(alex: User,
     with pytest.raises(CooldownError) as caught:
         queue.submit(alex, "en", source=Source.PAGE)
     assert str(caught.value) == f"The next episode can be asked for from {expected} on."
+
+
+@pytest.mark.parametrize(
+    ("outcome", "usd", "counts"),
+    [
+        (Outcome.FAILED, "0.004", True),
+        (Outcome.OK, "0.004", True),
+        (Outcome.UNANSWERED, None, True),
+        (Outcome.OK, "0", False),  # the built-in writer, or a server of the owner's
+        (Outcome.REFUSED, None, False),
+        (Outcome.BLOCKED, None, False),
+    ],
+)
+def test_a_failure_counts_if_it_cost_something(alex: User, outcome: Outcome, usd: str | None, counts: bool) -> None:
+    failed = queue.submit(alex, "en", source=Source.PAGE)
+    changed_row(status=Status.FAILED)
+    ProviderCall.objects.create(
+        podcast=failed, day=dates.today(), provider="openai", kind=Kind.SCRIPT, outcome=outcome, cost_usd=usd
+    )
+    assert (cooldown.cooldown_until(alex) is not None) is counts

@@ -15,7 +15,7 @@ from dailycast.audio import storage
 from dailycast.errors import ClaimLostError
 from dailycast.jobs import database, queue
 from dailycast.jobs.job import Job
-from dailycast.jobs.logs import about_episode
+from dailycast.jobs.logs import AboutEpisode
 from dailycast.purchases import attempts
 from dailycast.runners import nightly, thread
 from dailycast.tts import polly
@@ -154,7 +154,7 @@ def test_an_error_that_leaves_the_job_says_its_number(
 def test_a_line_keeps_its_percent_signs_and_one_outside_of_an_episode_gets_no_number(
     logged: pytest.LogCaptureFixture,
 ) -> None:
-    with about_episode(7):
+    with AboutEpisode(7):
         logger.info("100 %")
         logger.info("Episode %s is 100 %%", 7)
         logger.info("%s of 71", 7)

@@ -148,3 +148,15 @@ def test_eight_processes_keep_to_the_budget_where_calls_fail(
 def test_a_budget_that_is_summed_up_and_then_spent_is_exceeded(cloud: Cloud) -> None:
     in_processes(naive)
     assert billed(cloud) > CAP
+
+
+def test_the_end_of_a_budget_buys_whole_episodes(cloud: Cloud, settings: Any, media: Path) -> None:
+    settings.DAILYCAST_DAILY_BUDGET_USD = "0.30"
+    for number in range(EPISODES, 35):
+        user = User.objects.create_user(f"learner{number}", first_name=f"Learner{number}")
+        queue.submit(user, "en", source=Source.ADMIN)
+    in_processes(make_all)
+    spent = billed(cloud)
+    heard = [podcast.cost_usd or 0 for podcast in DailyPodcast.objects.all() if podcast.has_audio]
+    assert LEAST_USED * Decimal("0.30") <= spent <= Decimal("0.30")
+    assert sum(heard) >= Decimal("0.9") * spent, f"${sum(heard)} of ${spent} can be heard"

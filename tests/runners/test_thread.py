@@ -145,8 +145,6 @@ def test_a_process_that_ends_stores_what_is_in_flight_and_puts_its_job_back(
     assert (row().status, row().attempts, row().claim_token, row().error_code) == ("pending", 0, "", "")
     assert set(ProviderCall.objects.values_list("outcome", flat=True)) <= {Outcome.OK, Outcome.REFUSED}
     cloud.latency = {}
-    runners.sweep()
-    queue.adopt_stale(1)
     assert services.run(row().pk)
     assert row().has_audio
     assert len(spoken(cloud)) == len(set(spoken(cloud)))
