@@ -12,7 +12,7 @@ NEWER = ["boto3", "openai<4", "google-genai", API, *OFFLINE]
 OLDER = ["boto3==1.34.0", "openai==1.59.2", "google-generativeai==0.8.0", HINT, f"{API}==3.15.0", *OFFLINE]
 READERS = ["feedparser", "lxml", "openapi-spec-validator", "podcastparser", "schemathesis"]  # of the feed and the API
 S3 = ["moto[s3,server]", "django-storages[s3]", "django-cleanup"]
-SERVICES = ["build", "celery[redis]", "psycopg[binary]", "selenium", "twine", *READERS, *S3]
+SERVICES = ["build", "celery[redis]", "gunicorn", "psycopg[binary]", "selenium", "twine", "uvicorn", *READERS, *S3]
 
 
 @nox.session

@@ -136,6 +136,12 @@ def adopt_stale(most: int, other_than: date | None = None) -> list[int]:
     return [pk for pk in found if rows.filter(pk=pk).update(next_attempt_at=None, updated_at=now)]
 
 
+def hand_back(pk: int) -> None:
+    """Let the next sweep adopt a row that this process was to start: it need not wait for the length of a lease."""
+    rows = DailyPodcast.objects.filter(pk=pk, status=Status.PENDING, next_attempt_at=None)
+    retry_database(rows.update, next_attempt_at=timezone.now())
+
+
 def _due(now: datetime) -> Q:
     return Q(status=Status.PENDING) & (Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
 

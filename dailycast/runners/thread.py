@@ -14,10 +14,12 @@ from functools import partial
 from django.utils import timezone
 
 from .. import services
+from ..jobs import queue
 from ..jobs.logs import AboutEpisode
 from ..jobs.stopping import stopping
 from ..models import DailyPodcast, Status
 from .pool import WorkerPool
+from .shutdown import call_before_sigterm
 
 THREADS = 4  # in each process
 LONGEST_DELAY = 3600.0  # seconds; a row that is put back for longer is left to a sweep
@@ -72,10 +74,12 @@ _states_lock = threading.Lock()
 
 def state() -> ProcessState:
     with _states_lock:
-        if os.getpid() not in _states:
-            _states[os.getpid()] = ProcessState()
-            atexit.register(stop)
-        return _states[os.getpid()]
+        is_new = os.getpid() not in _states
+        found = _states.setdefault(os.getpid(), ProcessState())
+    if is_new:
+        atexit.register(stop)
+        call_before_sigterm(stop)
+    return found
 
 
 def pool() -> WorkerPool:
@@ -89,16 +93,17 @@ def start(pk: int) -> None:
 def stop() -> None:
     """Finish or put back the jobs of this process; called when it ends."""
     running = _states.get(os.getpid())
-    if running and running.pool.load:
+    if running:
         stopping.set(STOP_SECONDS)
         running.pool.wait(0, STOP_SECONDS + RELEASE_SECONDS)
 
 
 def _run(pk: int) -> None:
-    if not stopping.is_set():  # else the row stays pending
-        with AboutEpisode(pk):
-            services.run(pk, can_reschedule=True)
-            _delay(pk)
+    with AboutEpisode(pk):
+        if stopping.is_set():
+            return queue.hand_back(pk)
+        services.run(pk, can_reschedule=True)
+        return _delay(pk)
 
 
 def _delay(pk: int) -> None:

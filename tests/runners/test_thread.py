@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from dailycast import runners, services
 from dailycast.jobs import queue
+from dailycast.jobs.stopping import stopping
 from dailycast.models import DailyPodcast, Outcome, ProviderCall, Reason, Status
 from dailycast.runners import thread
 from tests.cloud import Cloud, Fault
@@ -159,3 +160,12 @@ def test_a_process_that_ends_waits_a_few_seconds_for_a_slow_vendor_and_counts_no
     assert (row().status, row().attempts, row().claim_token) == ("pending", 0, "")
     outcomes = set(ProviderCall.objects.filter(kind="speech").values_list("outcome", flat=True))
     assert Outcome.UNANSWERED in outcomes <= {Outcome.UNANSWERED, Outcome.REFUSED}
+
+
+def test_what_a_process_cannot_start_any_more_is_for_the_next_visitor(alex: User, thread_runner: None) -> None:
+    podcast = queue.submit(alex, "en")
+    stopping.set()
+    thread.start(podcast.pk)
+    assert thread.pool().wait(0, 10)
+    assert (row().status, row().attempts) == ("pending", 0)
+    assert queue.adopt_stale(1) == [podcast.pk]
