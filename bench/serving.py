@@ -6,7 +6,6 @@ The project runs under gunicorn (2 processes, 8 threads each), as docs/operation
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,6 @@ from tests.integration.ports import free_port, wait_for  # noqa: E402
 READERS, SECONDS = 8, 6
 MP3 = bytes(1_800_000)
 NAME = "podcasts/podcast_1_1701920000.mp3"
-NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or "nginx"
 HTTP = """
 user root;
 daemon off;
@@ -92,7 +90,9 @@ def start_nginx(stack: ExitStack, folder: str, apps: dict[str, int]) -> dict[str
         for name, app in apps.items()
     ]
     Path(folder, "nginx.conf").write_text(HTTP.format(root=folder, alone=ports["alone"], site="\n".join(sites)))
-    process = subprocess.Popen([NGINX, "-p", folder, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"])
+    process = subprocess.Popen(
+        [project.program("nginx") or "nginx", "-p", folder, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"]
+    )
     stack.callback(process.wait)
     stack.callback(process.terminate)
     for port in ports.values():
@@ -122,6 +122,7 @@ def measure(port: int, path: str, cookie: str) -> float:
 
 
 def main() -> None:
+    project.require("gunicorn", programs=("nginx",))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         Path(folder).chmod(0o755)
         cookie = prepare(folder)

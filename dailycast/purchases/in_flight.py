@@ -14,6 +14,7 @@ from ..jobs.job import Job
 from ..jobs.stopping import stopping
 from . import rate_limits
 from .attempts import Attempt
+from .slots import slots
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -31,8 +32,14 @@ class InFlightCall(CapturedError, Generic[T]):  # noqa: N818  # no exception its
     answer: T
     has_ended = False
 
-    def __init__(self, call: Callable[[], T], starts_at: float = 0.0, ends_at: float = INFINITY) -> None:
-        self.call, self.starts_at, self.ends_at = call, starts_at, ends_at
+    def __init__(
+        self,
+        call: Callable[[], T],
+        starts_at: float = 0.0,
+        ends_at: float = INFINITY,
+        on_end: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.call, self.starts_at, self.ends_at, self.on_end = call, starts_at, ends_at, on_end
         self.cancelled = threading.Event()
         self.connection = Connection()
 
@@ -42,6 +49,7 @@ class InFlightCall(CapturedError, Generic[T]):  # noqa: N818  # no exception its
                 raise ProviderError("It was not called: another call failed before.", permanent=True, billed=())
             self.answer = self.call()
         self.has_ended = True
+        self.on_end()
         ended.put(self)
 
     def give_up(self) -> None:
@@ -62,15 +70,16 @@ class InFlightCalls(Generic[A]):
         return len(self.attempts)
 
     def start(self, attempt: Attempt[A], starts_at: float) -> None:
-        """Call the vendor at `starts_at`, in a new thread."""
+        """Call the vendor at `starts_at`, in a new thread, whose end releases the slot that the caller has acquired."""
         ends_at = max(starts_at, time.monotonic()) + attempt.seconds
-        call = InFlightCall(lambda: self._call(attempt, starts_at), starts_at, ends_at)
+        call = InFlightCall(lambda: self._call(attempt, starts_at), starts_at, ends_at, slots.release)
         self.attempts[call] = attempt
         try:
             run = partial(copy_context().run, call.run, self.ended)  # its log lines have the episode's number, too
             threading.Thread(target=run, daemon=True, name="dailycast-call").start()
         except RuntimeError:  # this system has no thread left
             call.error = ProviderError("the server has no thread left for a call", permanent=False, billed=())
+            slots.release()
             self.ended.put(call)
 
     def cancel_unstarted(self) -> None:

@@ -20,12 +20,14 @@ from . import ledger, permits
 from .attempts import Attempt, retry_delay
 from .in_flight import INFINITY, InFlightCall, InFlightCalls
 from .purchase import Purchase
+from .slots import slots
 
 A = TypeVar("A")
 logger = logging.getLogger("dailycast")
 
 NO_ANSWER = "no answer within {:.1f} s: check the network, or try again later."
 POLL_SECONDS = 0.5  # until a job in the middle of a long call notices that its process is to end
+SLOT_POLL_SECONDS = 0.1  # until a job looks again whether this process may make another call
 MOST_CRASHES = 2  # of a worker during the same call; then a person decides
 
 
@@ -90,13 +92,20 @@ class PurchaseScheduler(Generic[A]):
         due = [each for each in self.waiting if each.not_before <= now][: self.parallel - len(self.in_flight)]
         if not due:
             return [], self.waiting[0].not_before - now
+        due = due[: slots.acquire(len(due))]
+        if not due:
+            return [], SLOT_POLL_SECONDS
         for attempt in due:
             attempt.seconds = min(attempt.purchase.seconds, self.job.deadline - now)
-        starts, pause = permits.acquire(due)
+        starts: list[float] = []
+        try:
+            starts, pause = permits.acquire(due)
+        finally:
+            slots.release(len(due) - len(starts))
         return list(zip(due, starts, strict=False)), pause
 
     def open_entries(self, permitted: list[tuple[Attempt[A], float]]) -> Iterator[tuple[Attempt[A], float]]:
-        """Each of `permitted` when its ledger entry is written; if one cannot be, all permits left are released."""
+        """Each of `permitted` when its ledger entry is written; if one cannot be, the permits left are released."""
         at_once = 1 if conf.DAILYCAST_DAILY_BUDGET_USD is not None else len(permitted)
         try:
             while permitted:
@@ -105,6 +114,7 @@ class PurchaseScheduler(Generic[A]):
                 permitted = permitted[at_once:]
                 yield from some
         except (DailycastError, AnyDatabaseError):
+            slots.release(len(permitted))
             permits.release([attempt for attempt, _ in permitted])
             raise
 

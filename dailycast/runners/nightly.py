@@ -26,6 +26,7 @@ from ..learner import choose_language, get_learner_context
 from ..models import DailyPodcast, Kind, Outcome, ProviderCall, Reason, Skip, Source, Status, active_users
 from ..models.choices import SYSTEMIC, UNINTENDED
 from ..purchases import prices
+from ..purchases.slots import slots
 from ..studio.estimate import estimate
 from ..studio.providers import voices
 from .pool import WorkerPool
@@ -160,6 +161,7 @@ class Edition:
         self.day, self.limit, self.retry = day, limit, retry
         self.report: Callable[[Tally], None] = lambda tally: None
         self.pool = WorkerPool(concurrency)
+        slots.allow(concurrency)
         self.breaker = CircuitBreaker(concurrency)
         self.tally = Tally()
         self.lock = threading.Lock()

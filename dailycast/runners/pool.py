@@ -11,6 +11,8 @@ from ..errors import CapturedError
 
 logger = logging.getLogger("dailycast")
 
+IDLE_SECONDS = 10.0  # after which a thread without a task ends
+
 
 class WorkerPool:
     """At most `size` threads, each started when a task needs it. `load` is the number of tasks waiting or running."""
@@ -28,7 +30,7 @@ class WorkerPool:
             if self.threads < min(self.size, self.load):
                 self.threads += 1
                 threading.Thread(target=self._work, daemon=True, name="dailycast-job").start()
-        self.tasks.put(task)
+            self.tasks.put(task)
 
     def wait(self, load: int, timeout: float | None = None) -> bool:
         """Until no more than `load` tasks are waiting or running; False if `timeout` seconds are over before."""
@@ -42,8 +44,19 @@ class WorkerPool:
                 self.tasks.put(None)
             self.threads = 0
 
+    def _next_task(self) -> Callable[[], object] | None:
+        """The next task; None when there was none for IDLE_SECONDS, or the pool is closed: the thread ends."""
+        while True:
+            try:
+                return self.tasks.get(timeout=IDLE_SECONDS)
+            except queue.Empty:
+                with self.changed:
+                    if self.tasks.empty():
+                        self.threads -= 1
+                        return None
+
     def _work(self) -> None:
-        while task := self.tasks.get():
+        while task := self._next_task():
             captured = CapturedError()
             with captured:
                 task()

@@ -9,6 +9,7 @@ from django.db import connections
 from .. import services
 from ..jobs import queue
 from ..jobs.job import stopping
+from ..purchases.slots import slots
 from .pool import WorkerPool
 
 logger = logging.getLogger("dailycast")
@@ -22,6 +23,7 @@ def start(pk: int) -> None:
 def work(concurrency: int, poll_seconds: float = POLL_SECONDS) -> None:
     """Make what is pending until `stopping` is set; then what is begun is finished or released."""
     pool = WorkerPool(concurrency)
+    slots.allow(concurrency)
     services.announce_missed()
     while not stopping.is_set():
         try:

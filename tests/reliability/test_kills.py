@@ -15,7 +15,7 @@ MODULES = (
     "services",
     *(f"studio/{name}" for name in ("assembly", "estimate", "providers", "voices", "writers")),
     *(f"purchases/{name}" for name in ("attempts", "budget", "in_flight", "ledger", "permits", "prices", "purchase")),
-    *(f"purchases/{name}" for name in ("rate_limits", "scheduler")),
+    *(f"purchases/{name}" for name in ("rate_limits", "scheduler", "slots")),
     *(f"jobs/{name}" for name in ("database", "heartbeat", "job", "logs", "queue", "stopping")),
     *(f"audio/{name}" for name in ("clips", "storage")),
     *(f"models/{name}" for name in ("dates", "episode")),

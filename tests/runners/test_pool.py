@@ -8,6 +8,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from dailycast.models import DailyPodcast
+from dailycast.runners import pool as pool_module
 from dailycast.runners.pool import WorkerPool
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,3 +75,22 @@ def test_an_idle_pool_has_no_open_connection() -> None:
     pool.submit(lambda: seen.append(connection.connection is None))
     assert pool.wait(0, 5)
     assert (used, seen) == ([True], [True])
+
+
+def test_a_thread_that_has_nothing_to_do_ends_and_another_one_takes_the_next_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool_module, "IDLE_SECONDS", 0.05)
+    before, pool, done = threading.active_count(), WorkerPool(3), list[int]()
+    for number in range(30):
+        pool.submit(partial(done.append, number))
+        time.sleep(0.05 if number % 7 == 0 else 0)
+    assert pool.wait(0, 5)
+    assert sorted(done) == list(range(30))
+    ends = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < ends:
+        time.sleep(0.01)
+    assert (pool.threads, threading.active_count() - before) == (0, 0)
+    pool.submit(partial(done.append, 30))
+    assert pool.wait(0, 5)
+    assert done[-1] == 30

@@ -8,6 +8,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -18,7 +19,8 @@ from dailycast import runners, services
 from dailycast.jobs import queue
 from dailycast.jobs.stopping import stopping
 from dailycast.models import DailyPodcast, Outcome, ProviderCall, Reason, Status
-from dailycast.runners import thread
+from dailycast.purchases.slots import WEB_PROCESS_CALLS, slots
+from dailycast.runners import pool, thread
 from tests.cloud import Cloud, Fault
 from tests.runners.helpers import is_completed, row, wait_until
 
@@ -96,6 +98,37 @@ def test_one_thread_waits_for_all_rescheduled_rows(monkeypatch: pytest.MonkeyPat
     assert wait_until(lambda: started[-1] == 51)
 
 
+def own_threads() -> list[str]:
+    return [each.name for each in threading.enumerate() if each.name.startswith("dailycast")]
+
+
+@pytest.mark.parametrize("fault", [None, Fault.HANG, Fault.UNAVAILABLE])
+def test_a_web_process_has_at_most_thirty_threads_of_ours_and_none_when_it_is_idle(
+    cloud: Cloud, thread_runner: None, settings: Any, monkeypatch: pytest.MonkeyPatch, fault: Fault | None
+) -> None:
+    monkeypatch.setattr(pool, "IDLE_SECONDS", 0.5)
+    monkeypatch.setattr(slots, "limit", WEB_PROCESS_CALLS)  # which a test of a worker process may have raised
+    settings.DAILYCAST_RATE_LIMITS, settings.DAILYCAST_SPEECH_TIMEOUT = {"polly/neural": "0"}, 1.0
+    cloud.script = lambda prompt: "# Many\n" + "\n\n".join(f"Sentence {n} of {uuid4().hex}." for n in range(9))
+    cloud.latency = {"polly": 0.3}
+    if fault:
+        cloud.fail("polly", fault, times=None)
+    for number in range(6):
+        runners.submit(User.objects.create_user(f"learner{number}"), "en")
+    peaks = [0]
+
+    def is_idle() -> bool:
+        peaks.append(len(own_threads()))
+        if fault and DailyPodcast.objects.filter(status=Status.PENDING, next_attempt_at=None).exists() is False:
+            cloud.clear_faults()
+        return not own_threads()
+
+    assert wait_until(is_idle, 60)
+    assert DailyPodcast.objects.filter(status=Status.COMPLETED).count() == 6
+    assert cloud.peak("polly") <= WEB_PROCESS_CALLS
+    assert 20 < max(peaks) <= WEB_PROCESS_CALLS + thread.THREADS + 2  # the heartbeat, and the delayed starts
+
+
 # The orderly stop of a process
 
 WEB_PROCESS = """
@@ -109,7 +142,8 @@ from django.contrib.auth.models import User
 from django.db import connections
 from dailycast import runners, services
 from dailycast.models import ProviderCall
-from dailycast.runners import thread
+from dailycast.purchases.slots import WEB_PROCESS_CALLS, slots
+from dailycast.runners import pool, thread
 thread.STOP_SECONDS = seconds
 runners.submit(User.objects.get(), "en", request_key="k")
 runners.sweep()
