@@ -3,6 +3,7 @@
 Whatever writes or speaks, also a host's own provider, passes here before anything is stored.
 """
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +51,24 @@ def sane_units(units: object) -> Units | None:
     """What an error says is billed: figures, () for nothing, None where that or the first figure is unknown."""
     figures = tuple(map(sane_figure, units)) if isinstance(units, tuple | list) else (None,)
     return None if figures[:1] == (None,) else figures
+
+
+def without_odd_figures(body: bytes, field: str, names: tuple[str, ...]) -> bytes:
+    """A JSON `body` whose object `field` has only the figures `names`; without the field where one of them is not sane.
+
+    For an SDK that refuses the whole answer over one figure. Lone surrogates go as well, and any other body stays.
+    """
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    if not isinstance(answer, dict):
+        return body
+    usage = answer.pop(field, None)
+    figures = {name: usage[name] for name in names if usage.get(name) is not None} if isinstance(usage, dict) else {}
+    if figures and None not in map(sane_figure, figures.values()):
+        answer[field] = figures
+    return json.dumps(answer, ensure_ascii=False).encode(errors="ignore")
 
 
 @contextmanager

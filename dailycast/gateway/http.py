@@ -2,7 +2,7 @@
 
 import ssl
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -61,6 +61,7 @@ class Vendor:
     name: str
     address: str  # the setting, such as OPENAI_BASE_URL
     max_body: int  # bytes, unpacked
+    clean: Callable[[bytes], bytes] = bytes  # makes of a whole answer what its SDK can read
 
     def read_body(self, status: int, encoding: str, blocks: Iterable[bytes]) -> bytes:
         """The unpacked body of an answer, from its `blocks` as they arrive; an error's body is cut at MAX_ERROR_BODY.
@@ -82,7 +83,7 @@ class Vendor:
         if len(body) > limit and status < 400:
             message = f"{self.name}'s answer is longer than {limit / 1e6:g} MB, so it was not read"
             raise ProviderError(f"{message}: check {self.address}.", permanent=True)
-        return bytes(body[:limit])
+        return self.clean(bytes(body)) if status < 300 else bytes(body[:limit])
 
     def not_connected(self, error: BaseException) -> ProviderError:
         """The error for a connection that failed: the request was not sent, so nothing is billed."""

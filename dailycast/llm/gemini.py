@@ -12,7 +12,7 @@ from typing import Any
 
 from ..conf import conf
 from ..errors import ProviderError
-from ..gateway.answers import clean_text, sane_figure
+from ..gateway.answers import clean_text, sane_figure, without_odd_figures
 from ..gateway.clients import guard_httpx, guard_requests
 from ..gateway.http import Vendor, key_problem, validate_url
 from ..gateway.messages import no_answer_error
@@ -22,7 +22,10 @@ from .base import MAX_COMPLETION, Completion, LLMProvider, Prompt, cut_error, em
 Answer = dict[str, Any]  # a GenerateContentResponse in snake_case, the same from both SDKs
 Errors = tuple[type[Exception], ...]
 
-VENDOR = Vendor("Gemini", "GEMINI_BASE_URL", MAX_COMPLETION)
+FIGURES = ("promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "totalTokenCount")
+# Both SDKs refuse a whole answer, which is billed, for one odd figure in it.
+CLEAN = partial(without_odd_figures, field="usageMetadata", names=FIGURES)
+VENDOR = Vendor("Gemini", "GEMINI_BASE_URL", MAX_COMPLETION, CLEAN)
 ENDPOINT = "https://generativelanguage.googleapis.com"
 THINKING_TOKENS = 8_000  # the tokens of thoughts count towards the limit of the answer
 FINISHED = ("STOP", "FINISH_REASON_UNSPECIFIED", None)  # no reason means that the answer was not cut

@@ -1,5 +1,6 @@
 """Gemini through whichever of its two SDKs is installed, or both: the same requests, the same errors."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -231,3 +232,11 @@ def test_what_is_missing(
 )
 def test_whether_a_package_is_installed(package: str, is_installed: bool) -> None:
     assert gemini._is_installed(package) is is_installed
+
+
+@pytest.mark.parametrize("figure", [900.5, -900, 10**20, {}, "12", None, [1]])
+def test_a_script_with_an_odd_figure_is_used(figure: Any) -> None:
+    body = {"candidates": [], "usageMetadata": {"promptTokenCount": figure, "totalTokenCount": 12}}
+    left = json.loads(gemini.VENDOR.read_body(200, "", [json.dumps(body).encode()]))
+    assert left["candidates"] == []
+    assert left.get("usageMetadata") in (None, {"totalTokenCount": 12})
