@@ -1,11 +1,9 @@
 """The edge around every SDK: what it reads, whom it follows, what it sent, and that a call given up has ended."""
 
-import gc
 import gzip
 import queue
 import socket
 import threading
-import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -53,15 +51,6 @@ def rogue(sdk: Sdk, act: Act) -> Iterator[RogueServer]:
     with RogueServer(act) as server:
         sdk.call_at(server.url)
         yield server
-
-
-@pytest.fixture
-def tls() -> Iterator[None]:
-    """Python's ssl may leave a socket to the garbage collector when the other side has gone before the handshake."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 # What is read
@@ -169,14 +158,12 @@ def test_a_name_that_does_not_exist_bills_nothing(sdk: Sdk) -> None:
     assert_nothing_sent(sdk, sdk.failure(), "")
 
 
-@pytest.mark.usefixtures("tls")
 def test_a_server_that_speaks_no_tls_bills_nothing(sdk: Sdk) -> None:
     with RogueServer(answer(200, JSON, b"{}"), before_the_request=True) as server:
         sdk.call_at(f"https://127.0.0.1:{server.port}")
         assert_nothing_sent(sdk, sdk.failure(), " (wrong version number)")
 
 
-@pytest.mark.usefixtures("tls")
 def test_a_reset_in_the_tls_handshake_bills_nothing(sdk: Sdk) -> None:
     def reset(connection: socket.socket) -> None:
         connection.recv(1)
@@ -274,7 +261,6 @@ def test_a_call_that_is_given_up_on_a_kept_connection_ends_at_once(sdk: Sdk) -> 
     assert connections[0] is connections[1]
 
 
-@pytest.mark.usefixtures("tls")
 def test_a_call_that_is_given_up_in_the_tls_handshake_ends_at_once(sdk: Sdk) -> None:
     begun = threading.Event()
 
