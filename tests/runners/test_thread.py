@@ -87,13 +87,13 @@ def test_the_next_request_adopts_a_stale_row(alex: User, thread_runner: None) ->
 def test_one_thread_waits_for_all_rescheduled_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     started, delayed = list[int](), thread.DelayedStarts()
     monkeypatch.setattr(thread, "start", started.append)
-    before = threading.active_count()
+    others = set(threading.enumerate())
     for pk in range(50):
         delayed.add(pk, 1.0 if pk else 2.0)
-    assert threading.active_count() == before + 1
+    assert own_threads(others) == ["dailycast-delayed"]
     assert wait_until(lambda: len(started) == 50)
     assert (sorted(started), started[-1]) == (list(range(50)), 0)
-    assert wait_until(lambda: threading.active_count() == before)
+    assert wait_until(lambda: not own_threads(others))
     delayed.add(51, 0)
     assert wait_until(lambda: started[-1] == 51)
 
