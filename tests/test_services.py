@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
 from tinytag import TinyTag
@@ -833,6 +834,7 @@ def test_an_episode_holds_its_whole_speech_of_the_budget_and_gives_back_the_rest
 
     def look(self: Any, *args: Any) -> Any:
         held.append(Budget.objects.get().reserved)
+        connection.close()  # of the call's own thread
         return speak(self, *args)
 
     monkeypatch.setattr(polly.Provider, "speak", look)
