@@ -16,7 +16,6 @@ demo serve: export DAILYCAST_LLM_PROVIDERS = template
 demo serve: export DAILYCAST_TTS_PROVIDERS = pico
 
 demo: $(VENV)/.demo
-	@mkdir -p media
 	@$(PY) manage.py migrate --verbosity 0
 	@$(PY) manage.py load_academy
 	@$(PY) manage.py generate_test_podcast --language en --user alex

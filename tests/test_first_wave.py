@@ -24,9 +24,7 @@ from dailycast.errors import CooldownError, ProviderError
 from dailycast.learner import Course, DueReview, LearnerContext, Lesson, Mistake, QuizResult, learner_context
 from dailycast.models import Budget, DailyPodcast, Feed, ProviderCall, RateLimit
 from dailycast.signals import podcast_ready
-from dailycast.tts.base import Clip, TTSProvider, Voice
 from tests.cloud import Cloud
-from tests.cloud.speech import speak
 from tests.conftest import is_installed
 from tests.first_wave import (
     AUDIBLE,
@@ -54,21 +52,6 @@ needs_api = pytest.mark.skipif(not is_installed("rest_framework"), reason="the A
 def records(user: User) -> dict[str, Any]:
     """The host's adapter."""
     return {} if user.is_staff else {"language": "en", "due_reviews": ["ten words about food"]}
-
-
-class Speaker(TTSProvider):
-    """A host's own voice."""
-
-    name = "school"
-
-    def missing(self) -> str:
-        return ""
-
-    def voice(self, language: str) -> Voice:
-        return Voice("Anna", engine="school", format="mp3-24")
-
-    def speak(self, text: str, voice: Voice, timeout: float) -> Clip:
-        return Clip(speak(text, 24_000), characters=len(text))
 
 
 @pytest.fixture
@@ -343,7 +326,7 @@ CLIP_KEYS = [
         "7225e4ebaaea106c9ba78ec39abfc13556732fdee9b4a3351c599af885b4219d",
     ),
     (
-        "tests.test_first_wave.Speaker",
+        "tests.host_providers.Speaker",
         "neural",
         "en",
         'It is "went".',

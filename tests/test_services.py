@@ -29,9 +29,8 @@ from dailycast.purchases import ledger
 from dailycast.signals import podcast_ready
 from dailycast.studio import voices, writers
 from dailycast.tts import polly
-from dailycast.tts.base import Clip, TTSProvider, Voice
 from tests.cloud import Cloud, Fault
-from tests.cloud.speech import speak
+from tests.host_providers import Speaker
 
 SCRIPT = """\
 # Vienna, and one question
@@ -989,17 +988,8 @@ def test_the_row_keeps_who_failed_before_the_one_that_served(cloud: Cloud, alex:
     assert podcast.progress_for_learner == "The episode is ready."
 
 
-class Hum(TTSProvider):
+class Hum(Speaker):
     name = "hum"
-
-    def missing(self) -> str:
-        return ""
-
-    def voice(self, language: str) -> Voice:
-        return Voice("Anna", engine="hum", format="mp3-24")
-
-    def speak(self, text: str, voice: Voice, timeout: float) -> Clip:
-        return Clip(speak(text, 24_000), characters=len(text))
 
 
 def test_nobody_was_passed_over_where_nobody_served(cloud: Cloud, alex: User, settings: Any) -> None:

@@ -34,14 +34,8 @@ HISTORY_FIELDS = (
     *("next_attempt_at", "audio_file", "llm_provider", "llm_model"),
     *("prompt_tokens", "completion_tokens", "tts_provider", "tts_voice", "tts_characters"),
 )
-LARGE_FIELDS = (
-    "script_text",
-    "chapters",
-    "cues",
-    "context",
-    "error_message",
-    "passed_over",
-)  # the list does not show them
+# The list does not show them.
+LARGE_FIELDS = ("script_text", "chapters", "cues", "context", "error_message", "passed_over")
 LEVELS_WITHOUT_AUDIO: dict[str, int] = {Status.COMPLETED: messages.WARNING, Status.FAILED: messages.ERROR}
 
 

@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from ..conf import conf
 from ..errors import CooldownError
-from ..models import DailyPodcast, Outcome, ProviderCall, Source, Status, local
+from ..models import BILLED, DailyPodcast, Outcome, ProviderCall, Source, Status, local
 
-MAY_BE_BILLED = (Outcome.OK, Outcome.FAILED, Outcome.UNANSWERED, Outcome.LOST)
+MAY_BE_BILLED = (*BILLED, Outcome.UNANSWERED, Outcome.LOST)
 LEARNERS_OWN = (Source.PAGE, Source.API)  # the sources of what learners ask for themselves
 
 

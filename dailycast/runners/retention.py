@@ -1,6 +1,6 @@
 """Retention: deletes bought clips and audio after their time, and files that no episode has; sums up the old ledger."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -73,13 +73,11 @@ def _older(folder: str, days: float, ending: str = "") -> list[str]:
     return [name for name in names if storage.modified_at(name) < before]
 
 
-def _delete(names: Iterable[str]) -> int:
+def _delete(names: list[str]) -> int:
     """Delete the files; return how many those were."""
-    count = 0
     for name in names:
         storage.delete(name)
-        count += 1
-    return count
+    return len(names)
 
 
 def _orphans() -> Iterator[str]:
@@ -130,8 +128,7 @@ def _delete_audio(podcast: DailyPodcast) -> bool:
 def _close_lost_calls() -> None:
     old = ProviderCall.objects.filter(created_at__lt=timezone.now() - LOST_AFTER)
     old.filter(outcome=Outcome.RESERVED).delete()
-    open_calls = ProviderCall.objects.filter(outcome=Outcome.UNKNOWN)
-    open_calls.filter(created_at__lt=timezone.now() - LOST_AFTER).update(outcome=Outcome.LOST)
+    old.filter(outcome=Outcome.UNKNOWN).update(outcome=Outcome.LOST)
 
 
 def _clear_old_answers() -> None:

@@ -14,8 +14,7 @@ from django.utils import timezone
 from dailycast import services
 from dailycast.audio import storage
 from dailycast.models import DailyPodcast, Status
-from dailycast.tts.base import Clip, TTSProvider, Voice
-from tests.cloud.speech import speak
+from tests.host_providers import Speaker
 
 pytest.importorskip("storages.backends.s3", reason="needs dailycast[s3]")
 ThreadedMotoServer = pytest.importorskip("moto.server", reason="needs moto[s3,server]").ThreadedMotoServer
@@ -136,15 +135,5 @@ def test_an_episode_keeps_its_script(alex: User, broken: None, settings: Any) ->
     assert "The storage of the files failed" in podcast.error_message
 
 
-class Hum(TTSProvider):
-    name = "hum"
+class Hum(Speaker):
     remote = False
-
-    def missing(self) -> str:
-        return ""
-
-    def voice(self, language: str) -> Voice:
-        return Voice("Anna", engine="hum", format="mp3-24")
-
-    def speak(self, text: str, voice: Voice, timeout: float) -> Clip:
-        return Clip(speak(text, 24_000), characters=0)
